@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Regime', 'RegimeSettings', 'TrendSettings', 'ReversionSettings', 'VolatileSettings', 'ConsolidationSettings',
            'VolumeSettings', 'SyntheticSettings', 'load_synthetic', 'transition_matrix', 'stationary_shares',
-           'regime_table', 'draw_regimes', 'regime_runs']
+           'market_moments', 'regime_table', 'draw_regimes', 'regime_runs']
 
 # %% ../../nbs/1_market/14_regimes.ipynb #bf52d78a
 import datetime
@@ -155,7 +155,7 @@ class SyntheticSettings(Settings):
     """A market of five regimes; the shipped one is `config/synthetic.yaml`. Lengths in bars, returns logarithmic and per bar."""
 
     start_price: float = Field(gt=1e-9, le=1e9, description="price before the first bar")
-    start: datetime.date = Field(description="day of the first bar, a weekday; bars follow on weekdays")
+    start: datetime.date = Field(ge=datetime.date(1900, 1, 1), le=datetime.date(2200, 1, 1), description="day of the first bar, a weekday; bars follow on weekdays")
     gap_share: float = Field(ge=0, le=0.95, description="share of a bar's time and variance that lies between the last close and the open")
     steps_per_bar: int = Field(ge=1, le=1000, description="points of the path drawn inside a bar; extremes between them follow the bridge")
     trend_up: TrendSettings = Field(description="drift upwards")
@@ -181,9 +181,9 @@ class SyntheticSettings(Settings):
             raise ValueError("every regime has weight 0: at least one should be above 0")
         return self
 
-    def regime(self, regime: Regime) -> RegimeSettings:
-        """The settings of one regime."""
-        entry: RegimeSettings = getattr(self, regime.name.lower())
+    def regime(self, regime: int) -> RegimeSettings:
+        """The settings of one regime, given as a `Regime` or its value. Raises `ValueError` when there is none."""
+        entry: RegimeSettings = getattr(self, Regime(regime).name.lower())
         return entry
 
     def only(self, *regimes: Regime) -> "SyntheticSettings":
@@ -224,6 +224,16 @@ def stationary_shares(
     return np.asarray(shares / shares.sum())
 
 # %% ../../nbs/1_market/14_regimes.ipynb #56275bbc
+def market_moments(
+    settings: SyntheticSettings,
+) -> tuple[float, float]:     # mean and standard deviation of a bar's log return
+    """Closed-form moments of the market as a whole: a mixture of its regimes."""
+    entries, shares = [settings.regime(regime) for regime in Regime], stationary_shares(settings)
+    means, stds = np.array([entry.mean_return for entry in entries]), np.array([entry.return_std for entry in entries])
+    mean = float(shares @ means)
+    return mean, float(np.sqrt(shares @ (stds**2 + means**2) - mean**2))
+
+
 def regime_table(
     settings: SyntheticSettings,
 ) -> pd.DataFrame:            # a row for each regime and one, MARKET, for all: share, mean_duration, mean_return, return_std
@@ -235,9 +245,7 @@ def regime_table(
         "mean_return": [entry.mean_return for entry in entries],
         "return_std": [entry.return_std for entry in entries],
     }, index=[regime.name for regime in Regime])
-    mean = float(table["share"] @ table["mean_return"])
-    variance = float(table["share"] @ (table["return_std"] ** 2 + table["mean_return"] ** 2)) - mean**2
-    table.loc["MARKET"] = [1.0, np.nan, mean, np.sqrt(variance)]
+    table.loc["MARKET"] = [1.0, np.nan, *market_moments(settings)]
     return table
 
 # %% ../../nbs/1_market/14_regimes.ipynb #67dacc1d

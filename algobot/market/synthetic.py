@@ -17,7 +17,7 @@ import pandas as pd
 from ..foundation.compiled import compiled
 from .bars import Bars
 from .instruments import timeframe_minutes
-from .regimes import Regime, SyntheticSettings, VolumeSettings, draw_regimes, load_synthetic, regime_table, stationary_shares, transition_matrix
+from .regimes import Regime, SyntheticSettings, VolumeSettings, draw_regimes, load_synthetic, market_moments, stationary_shares, transition_matrix
 
 # %% ../../nbs/1_market/14_synthetic.ipynb #3e9d24de
 LAW = np.dtype([(name, np.float64) for name in (
@@ -185,7 +185,7 @@ def market_maker(
         written = _draw_bars(regimes, constants, settings.steps_per_bar, np.log(settings.start_price), volume, for_prices, columns)
         if written < length:
             raise ValueError(f"length = {length:,}, seed = {seed}: the price leaves the range of floats at bar {written:,}; "
-                             f"should be shorter, or drift less than {regime_table(settings).loc['MARKET', 'mean_return']:.2g} a bar")
+                             f"should be shorter, or its mean return of {market_moments(settings)[0]:.2g} a bar nearer to 0")
         for array in (columns, regimes):
             array.flags.writeable = False
         return SyntheticMarket(Bars(symbol, timeframe, times, *columns), regimes)
@@ -326,7 +326,7 @@ def fit_hidden_regimes(
 ) -> HiddenRegimes:
     """A hidden Markov chain by expectation maximisation, with the settings, scaled to these returns, as additional bars."""
     start = HiddenRegimes.from_settings(settings)
-    scale = returns.std() / regime_table(settings).loc["MARKET", "return_std"]
+    scale = returns.std() / market_moments(settings)[1]
     start.means, start.stds = start.means * scale, start.stds * scale
     fitted, pseudo, before = HiddenRegimes(**vars(start)), prior_share * len(returns) * start.shares, -np.inf
     for _ in range(iterations):

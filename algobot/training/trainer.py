@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ReportSteps', 'DateRange', 'Split', 'MarketChoice', 'RunSettings', 'load_run', 'load_market', 'run_markets',
            'whole_range_env', 'validation_growth', 'Candidate', 'train_seed', 'choose_snapshot', 'train_seeds',
-           'TrainedRun', 'train_run', 'open_run']
+           'TrainedRun', 'check_resume', 'train_run', 'open_run']
 
 # %% ../../nbs/4_training/40_trainer.ipynb #dba9b5c0
 import json
@@ -27,7 +27,7 @@ import yaml
 from pydantic import Field, model_validator
 
 # %% ../../nbs/4_training/40_trainer.ipynb #75dcf3f6
-from ..agents.ppo import Policy, PPOAgent, PPOSettings, train_ppo
+from ..agents.ppo import CHECKPOINT_NAME, Policy, PPOAgent, PPOSettings, train_ppo
 from ..foundation.settings import Settings, SettingsError, load_settings, write_atomically
 from ..foundation.tracking import RunLogger, progress_bars
 from ..market.instruments import Instrument, load_instruments
@@ -190,8 +190,8 @@ def train_seed(
         if passed and not (path := folder / f"snapshot_{due.index(passed[-1]) + 1}.pt").exists():
             PPOAgent(policy, agent_settings, steps=steps).save(path)
 
-    if not resume:
-        for old in folder.glob("snapshot_*.pt"):
+    if not (resume and (folder / CHECKPOINT_NAME).exists()):
+        for old in folder.glob("*.pt"):  # an earlier run's, which must not be mistaken for this one's
             old.unlink()
     with RunLogger(folder, total=agent_settings.total_steps, progress=False, resume=resume) as logger:
         train_ppo(env, agent_settings, run_dir=folder, logger=logger, resume=resume, on_update=on_update)
@@ -277,7 +277,20 @@ class TrainedRun:
         """The chosen agent of each seed."""
         return {seed: PPOAgent.load(self.run_dir / "seeds" / str(seed) / "agent.pt") for seed in self.settings.seeds}
 
-# %% ../../nbs/4_training/40_trainer.ipynb #c99fff25
+# %% ../../nbs/4_training/40_trainer.ipynb #d678e8f3
+def check_resume(
+    settings: RunSettings,
+    run_dir: Path,
+) -> None:
+    """Raise `SettingsError` naming the first field in which a run that is to be resumed differs from the settings it was begun with."""
+    if not (run_dir / "config.yaml").exists():
+        return
+    begun = load_run(run_dir / "config.yaml").model_dump(exclude={"workers": True, "name": True})
+    for field, value in settings.model_dump(exclude={"workers": True, "name": True}).items():
+        if value != begun[field]:
+            raise SettingsError(f"{run_dir / 'config.yaml'}: {field} was {begun[field]!r} and is {value!r} now; resume with the same settings, or train into another folder")
+
+# %% ../../nbs/4_training/40_trainer.ipynb #f846db1c
 def train_run(
     settings: RunSettings,
     run_dir: str | Path | None = None,  # default: runs/NAME
@@ -285,7 +298,8 @@ def train_run(
 ) -> TrainedRun:
     """Train all seeds, choose a snapshot of each, and write `config.yaml` and `training.json` beside the agents."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
-    folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        check_resume(settings, folder)
     with write_atomically(folder / "config.yaml") as path:
         path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
     candidates = train_seeds(settings, folder, resume)
