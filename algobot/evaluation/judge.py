@@ -21,7 +21,8 @@ from ..foundation.tracking import progress
 from ..market.store import DataLoader, bars_path
 from ..simulation.trading_env import TradingEnvSettings
 from ..simulation.vector_env import Market
-from ..training.trainer import DateRange, TrainedRun, open_run, run_markets, whole_range_env
+from ..training.markets import DateRange, whole_range_env
+from ..training.trainer import TrainedRun, open_run, run_markets
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #abe600dd
 @dataclass(frozen=True)
