@@ -245,7 +245,7 @@ def check(outcomes: dict[str, Any]) -> None:
 def backtest(name: str, stop: bool) -> Benchmark:
     """The benchmark with or without the trailing stop; the issue's targets are with it."""
     rows = (
-        Row(f"{name}-backtesting.py", "algobot", "backtesting.py", target=1000.0),
+        Row(f"{name}-backtesting.py", "algobot", "backtesting.py", target=1000.0 if stop else None),
         Row(f"{name}-vectorbt", "algobot", "vectorbt", target=25.0 if stop else None, note="whole pipeline, engine numba (what pip install vectorbt gives)"),
         Row(f"{name}-vectorbt-from-signals", "algobot", "vectorbt from_signals", target=8.0 if stop else None, note="ours: everything; peer: from_signals alone"),
         Row(f"{name}-vectorbt-rust", "algobot", "vectorbt rust", note="whole pipeline, with the optional vectorbt-rust"),

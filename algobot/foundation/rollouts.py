@@ -17,7 +17,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from .networks import Policy, masked_log_probs, sample_actions
+from .networks import Policy, sample_actions
 
 # %% ../../nbs/0_foundation/06_rollouts.ipynb #5d6ca5ef
 @dataclass
@@ -115,7 +115,7 @@ def act(
     """One forward pass of the actor for all environments, and a draw."""
     device = generator.device
     mask = None if action_mask is None else torch.from_numpy(action_mask).to(device)
-    log_probs = masked_log_probs(policy.logits(torch.from_numpy(observation).to(device)), mask)
+    log_probs = policy.log_probs(torch.from_numpy(observation).to(device), mask)
     actions = sample_actions(log_probs, generator)
     return actions, log_probs.gather(-1, actions[:, None]).squeeze(-1)
 
@@ -212,10 +212,8 @@ def finish_rollout(
         return torch.from_numpy(array).to(device)
 
     observations = tensor(buffer.observations)
-    if state is None:
-        values = policy.values(observations)      # (T + 1, N)
-    else:
-        values = torch.stack([*buffer.values, policy.step(observations[-1], state)[1]])
+    last = [] if state is None else [*buffer.values, policy.step(observations[-1], state)[1]]
+    values = torch.stack(last) if last else policy.values(observations)      # (T + 1, N)
     next_values = values[1:].clone()
     if buffer.finals:                             # SAME_STEP: the successor of a cut step is not the next row
         finals = tensor(np.concatenate([final for _, final in buffer.finals.values()]))

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from ..foundation.settings import SettingsError, closest, project_path, write_atomically
 from .bars import (COLUMNS, PRICES, TIME_NAMES, Bars, BarsError, Moment, first_moment, frame_columns, last_moment, plain_name,
-                                 show_time, unchecked_bars)
+                                 show_time, unchecked_bars, usual_minutes)
 from .instruments import timeframe_minutes
 
 # %% ../../nbs/1_market/12_store.ipynb #696ec869
@@ -340,8 +340,7 @@ def _check_spacing(bars: Bars, path: str | Path) -> None:
     """Refuse bars whose usual distance in time cannot be their timeframe's."""
     if len(bars) < 3:
         return
-    minutes = float(np.median(np.diff(bars.timestamps).astype("timedelta64[s]").astype(float))) / 60
-    span = timeframe_minutes(bars.timeframe)
+    minutes, span = usual_minutes(bars.timestamps), timeframe_minutes(bars.timeframe)
     if not span / 2 <= minutes <= span * 10:
         raise StoreError(f"{path}: timeframe = {bars.timeframe!r} spans {span} minutes, but the bars are usually {minutes:g} minutes apart; "
                          "give the timeframe of the file")

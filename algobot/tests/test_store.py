@@ -36,11 +36,11 @@ from ..market import store
 from ..market.bars import COLUMNS, PRICES, Bars, BarsError
 from ..market.instruments import load_instruments
 from ..market.store import DataLoader, StoredBars, StoreError, import_csv, read_csv, write_bars
-from .test_market import bars_strategy, steady
+from .test_market import _bars_strategy, steady
 
 # %% ../../nbs/9_tests/96_test_store.ipynb #d5eef987
 @steady
-@given(bars=bars_strategy(max_size=200), group=st.integers(1, 70), data=st.data())
+@given(bars=_bars_strategy(max_size=200), group=st.integers(1, 70), data=st.data())
 def test_windows_equal_slices_and_read_what_they_cover(bars: Bars, group: int, data: Any) -> None:
     """Stored windows equal slices in memory, and decode only the row groups they touch."""
     source = StoredBars(write_bars(bars, tempfile.mkdtemp(), row_group_bars=group), bars.symbol, bars.timeframe)
@@ -59,7 +59,7 @@ def test_windows_equal_slices_and_read_what_they_cover(bars: Bars, group: int, d
 
 
 @steady
-@given(bars=bars_strategy(max_size=200), group=st.integers(1, 70), data=st.data())
+@given(bars=_bars_strategy(max_size=200), group=st.integers(1, 70), data=st.data())
 def test_spans_of_time_equal_those_in_memory(bars: Bars, group: int, data: Any) -> None:
     """`DataLoader.load` between two times gives what `Bars.between` gives, or both refuse."""
     folder = tempfile.mkdtemp()
@@ -251,7 +251,7 @@ def test_atomic_write_keeps_permissions_usual(tmp_path: Path) -> None:
 
 # %% ../../nbs/9_tests/96_test_store.ipynb #b73594ce
 @steady
-@given(bars=bars_strategy(max_size=2), other=bars_strategy(max_size=2))
+@given(bars=_bars_strategy(max_size=2), other=_bars_strategy(max_size=2))
 def test_import_never_replaces_unasked(bars: Bars, other: Bars) -> None:
     """Different bars of the same symbol are refused; the same ones are left alone; with `overwrite` they are replaced."""
     folder = Path(tempfile.mkdtemp())
