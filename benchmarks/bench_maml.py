@@ -126,7 +126,7 @@ def check(outcomes: dict[str, Any]) -> None:
 
 
 def benchmark(name: str, build: Callable[[], Any], samples: int, steps: int, target: float, note: str, peer_build: Callable[[], Any] | None = None) -> Benchmark:
-    """Meta-iterations per second of both engines. `size` is the samples of each task, so the figures are samples of one task per second."""
+    """Seconds of one meta-gradient by both engines; `size` is the number of samples of each task."""
     sides = [Side("functional", functional(build, steps)), Side("learn2learn", learn2learn(build, steps))]
     rows = [Row(name, "functional", "learn2learn", target=target, note=note)]
     if peer_build is not None:

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['TREND', 'MEAN_REVERSION', 'VOLATILITY', 'CONSOLIDATION', 'EXPERTS', 'EXPERT_AGENTS', 'ExpertSettings', 'find_inputs',
-           'visible_inputs', 'prior_logits', 'ExpertPolicy', 'AdaptiveAgent', 'Expert', 'TrendAgent',
+           'visible_inputs', 'prior_logits', 'ExpertPolicy', 'Lesson', 'AdaptiveAgent', 'Expert', 'TrendAgent',
            'MeanReversionAgent', 'VolatilityAgent', 'ConsolidationAgent']
 
 # %% ../../nbs/3_agents/31_experts.ipynb #fc37a4d0
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar, Self
 
@@ -20,7 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 # %% ../../nbs/3_agents/31_experts.ipynb #7c8048cf
-from .ppo import Batch, PPOAgent, PPOSettings, make_batch, ppo_loss, ppo_update
+from .batches import Batch, SequenceBatch, make_batch, make_sequences
+from .ppo import PPOAgent, PPOSettings, ppo_loss, ppo_update
 from ..foundation.adaptation import LearningRate, Parameters, adapt_parameters, trainable_parameters
 from ..foundation.networks import Policy, entropy_of, layer_stack, register_policy, sample_actions
 from ..foundation.rollouts import Rollout
@@ -151,6 +153,33 @@ class ExpertPolicy(Policy):
         return self.critic(observations).squeeze(-1)
 
 # %% ../../nbs/3_agents/31_experts.ipynb #4e0ec870
+@dataclass
+class Lesson:
+    """A rollout in the form that `adapt_parameters` calls a policy with."""
+
+    method: str            # of the policy
+    arguments: tuple       # it is called with
+    steps: Batch           # the transitions to which its answers belong, B of them
+    valid: Tensor | None   # (B,) bool, False: takes no part in the loss; None: all do
+
+    @classmethod
+    def of(cls, batch: Batch | SequenceBatch) -> "Lesson":
+        """Of transitions, or of sequences for a policy with memory."""
+        if isinstance(batch, Batch):
+            return cls("forward", (batch.observations, batch.action_masks), batch, None)
+        tensors = [getattr(batch, field.name) for field in fields(Batch)]
+        steps = Batch(*(None if tensor is None else tensor.flatten(0, 1) for tensor in tensors))  # type: ignore[arg-type]
+        return cls("unroll", (batch.observations, batch.states, batch.starts, batch.action_masks), steps, None if batch.valid is None else batch.valid.flatten())
+
+    def match(self, log_probs: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Batch]:
+        """The policy's answers as rows, (B, A) and (B,), with the transitions to which they belong; valid ones only."""
+        log_probs, values = log_probs.flatten(0, -2), values.flatten()
+        if self.valid is None:
+            return log_probs, values, self.steps
+        index = self.valid.nonzero().squeeze(-1)
+        return log_probs.index_select(0, index), values.index_select(0, index), self.steps.take(index)
+
+# %% ../../nbs/3_agents/31_experts.ipynb #19c7b7cb
 class AdaptiveAgent(PPOAgent):
     """An agent that can be taught by rollouts: `act` and `evaluate` on tensors, `learn` in place, `adapt` on a differentiable copy."""
 
@@ -179,9 +208,13 @@ class AdaptiveAgent(PPOAgent):
         log_probs, values, _ = self.policy.step(observations, state, action_masks)
         return log_probs.gather(-1, actions[:, None]).squeeze(-1), values, entropy_of(log_probs)
 
-    def loss(self, log_probs: Tensor, values: Tensor, batch: Batch) -> Tensor:
-        """The PPO loss of a batch, and what the policy itself asks for; the inner loop of `adapt` descends it."""
-        loss, _ = ppo_loss(log_probs, values, batch, self.settings, self.settings.entropy_coefficient)
+    def arrange(self, rollout: Rollout) -> Batch | SequenceBatch:
+        """Advantages of a rollout: single transitions, or sequences for a policy with memory."""
+        return make_sequences(rollout, self.settings) if self.policy.state_size else make_batch(rollout, self.settings)
+
+    def loss(self, log_probs: Tensor, values: Tensor, lesson: Lesson) -> Tensor:
+        """The PPO loss of the answers to a lesson, and what the policy itself asks for; the inner loop of `adapt` descends it."""
+        loss, _ = ppo_loss(*lesson.match(log_probs, values), self.settings, self.settings.entropy_coefficient)
         auxiliary = self.policy.auxiliary_loss()
         return loss if auxiliary is None else loss + auxiliary
 
@@ -191,7 +224,7 @@ class AdaptiveAgent(PPOAgent):
             self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.settings.learning_rate, eps=1e-5)
             self.shuffling = torch.Generator(self.device).manual_seed(self.settings.seed)
         self.steps += rollout.rewards.numel()
-        batch = make_batch(rollout, self.settings)
+        batch = self.arrange(rollout)
         return ppo_update(self.policy, self.optimizer, batch, self.settings, self.shuffling, self.settings.entropy_coefficient)
 
     def adapt(
@@ -202,8 +235,8 @@ class AdaptiveAgent(PPOAgent):
         create_graph: bool = True,           # True: second order; False: the steps count as constants (first-order MAML)
     ) -> Parameters:                         # name -> tensor, attached to the policy's own parameters
         """Inner-loop steps on a differentiable copy; the policy stays as it is."""
-        batch = make_batch(rollout, self.settings)
-        return adapt_parameters(self.policy, trainable_parameters(self.policy), [batch] * steps, self.loss, learning_rate, create_graph)
+        lesson = Lesson.of(self.arrange(rollout))
+        return adapt_parameters(self.policy, trainable_parameters(self.policy), [lesson] * steps, self.loss, learning_rate, create_graph)
 
     def with_parameters(
         self,
@@ -212,7 +245,7 @@ class AdaptiveAgent(PPOAgent):
         """An agent of its own that acts by these parameters; no gradient leads back."""
         policy = copy.deepcopy(self.policy)
         policy.load_state_dict({name: value.detach() for name, value in parameters.items()}, strict=False)
-        return type(self)(policy, self.settings, self.name, self.deterministic, self.steps)
+        return type(self)(policy, self.settings, self.name, self.deterministic, self.steps, self.environment)
 
 # %% ../../nbs/3_agents/31_experts.ipynb #ec3de634
 class Expert(AdaptiveAgent):

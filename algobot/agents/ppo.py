@@ -4,30 +4,32 @@
 
 # %% auto #0
 __all__ = ['CHECKPOINT_NAME', 'MAY_CHANGE', 'UpdateHook', 'PPOSettings', 'learning_rate_at', 'entropy_coefficient_at',
-           'ActorCritic', 'compute_gae', 'Batch', 'make_batch', 'ppo_loss', 'explained_variance', 'ppo_update',
-           'TrainingState', 'save_checkpoint', 'load_checkpoint', 'start_training', 'train_once', 'run_training',
-           'train_ppo', 'PPOAgent']
+           'ActorCritic', 'ppo_loss', 'explained_variance', 'ppo_update', 'TrainingState', 'save_checkpoint',
+           'load_checkpoint', 'start_training', 'train_once', 'run_training', 'train_ppo', 'PPOAgent', 'load_agent',
+           'sizes_of_any']
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #71778fee
 import math
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import gymnasium
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #caf15b1b
+from .batches import Batch, SequenceBatch, advantages_of, compute_gae, make_batch, make_sequences  # noqa: F401  (compute_gae: for whoever imports it from here)
+from ..foundation.agent_files import AGENT_FORMAT, describe_environment, environment_differences, library_versions, read_agent_file
 from ..foundation.checkpoints import from_plain, load_state, save_state, to_plain
 from ..foundation.hardware import choose_device, limited_threads
-from ..foundation.networks import Policy, entropy_of, layer_stack, masked_log_probs, sample_actions
-from ..foundation.rollouts import EnvCursor, Rollout, collect_rollout, sizes_of, start_cursor
+from ..foundation.networks import POLICIES, Policy, build_policy, entropy_of, layer_stack, register_policy, sample_actions
+from ..foundation.rollouts import EnvCursor, collect_rollout, sizes_of, start_cursor
 from ..foundation.settings import Settings, SettingsError, parse_settings
 from ..foundation.tracking import RunLogger
 
@@ -45,6 +47,7 @@ class PPOSettings(Settings):
     clip: float = Field(0.2, gt=0, lt=1)            # how far the probability ratio may move from 1 and still be rewarded
     epochs: int = Field(4, ge=1)                    # passes over each rollout
     minibatch_size: int = Field(512, ge=2)          # transitions for one gradient step
+    sequence_length: int | None = Field(1, ge=1)    # steps through which a policy with memory is differentiated; 1: not into the past; None: the whole rollout
     entropy_coefficient: float = Field(0.01, ge=0)  # weight of the entropy bonus at the beginning
     final_entropy_coefficient: float | None = Field(None, ge=0)  # and at the end, linearly; None: the same all along
     value_coefficient: float = Field(0.5, ge=0)     # weight of the critic's loss
@@ -56,6 +59,12 @@ class PPOSettings(Settings):
     seed: int = Field(0, ge=0, lt=2**32)            # of the weights, the actions, the minibatches and the environments
     device: str = "auto"                            # as `choose_device` takes it
     threads: int = Field(1, ge=1)                   # for one operation on the CPU; more than 1 pays only for layers of several hundred units
+
+    @model_validator(mode="after")
+    def _whole_chunks(self) -> "PPOSettings":
+        if self.num_steps % (self.sequence_length or self.num_steps):
+            raise ValueError(f"sequence_length = {self.sequence_length} does not divide num_steps = {self.num_steps}; a rollout is cut into chunks of equal length")
+        return self
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #cc11e4db
 def learning_rate_at(
@@ -78,6 +87,7 @@ def entropy_coefficient_at(
     return start if end is None else start + (end - start) * min(share, 1.0)
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #b3f4b7ac
+@register_policy("actor_critic")
 class ActorCritic(Policy):
     """Two networks of the same shape: the actor gives logits of actions, the critic the value of what is seen."""
 
@@ -92,6 +102,7 @@ class ActorCritic(Policy):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.observation_size, self.action_count = observation_size, action_count
+        self.arguments = {"observation_size": observation_size, "action_count": action_count, "hidden_sizes": list(hidden_sizes), "activation": activation, "seed": seed}
         self.actor = layer_stack([observation_size, *hidden_sizes, action_count], activation, 0.01, generator)
         self.critic = layer_stack([observation_size, *hidden_sizes, 1], activation, 1.0, generator)
 
@@ -102,63 +113,6 @@ class ActorCritic(Policy):
     def values(self, observations: Tensor) -> Tensor:
         """Expected discounted reward (...) from observations (..., D) on."""
         return self.critic(observations).squeeze(-1)
-
-# %% ../../nbs/3_agents/30_ppo.ipynb #d05ce04b
-def compute_gae(
-    rewards: Tensor,       # (T, N)
-    values: Tensor,        # (T, N) the critic's before each step
-    next_values: Tensor,   # (T, N) the critic's after each step, of the true successor
-    terminated: Tensor,    # (T, N) bool: nothing follows
-    ended: Tensor,         # (T, N) bool: terminated or truncated, the next row is another episode
-    gamma: float,          # discount a step
-    gae_lambda: float,     # weight of each further step
-) -> tuple[Tensor, Tensor]:  # advantages and returns (the critic's targets), both (T, N)
-    """Generalized advantage estimation, backwards in one pass."""
-    deltas = rewards + gamma * torch.where(terminated, 0, next_values) - values
-    carry = gamma * gae_lambda * (~ended).to(deltas.dtype)
-    advantages = torch.empty_like(deltas)
-    following = torch.zeros_like(deltas[0])
-    for step in range(len(deltas) - 1, -1, -1):
-        following = torch.addcmul(deltas[step], carry[step], following)
-        advantages[step] = following
-    return advantages, advantages + values
-
-# %% ../../nbs/3_agents/30_ppo.ipynb #cc712686
-@dataclass
-class Batch:
-    """Transitions in any order; B of them."""
-
-    observations: Tensor            # (B, D)
-    action_masks: Tensor | None     # (B, A) bool
-    actions: Tensor                 # (B,)
-    log_probs: Tensor               # (B,) of the actions, under the policy that took them
-    advantages: Tensor              # (B,)
-    returns: Tensor                 # (B,) the critic's targets
-
-    def __len__(self) -> int:
-        return len(self.actions)
-
-    def take(self, index: Tensor) -> "Batch":
-        """The transitions at these places."""
-        mask = None if self.action_masks is None else self.action_masks.index_select(0, index)
-        others = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "action_masks"}
-        return Batch(action_masks=mask, **{name: values.index_select(0, index) for name, values in others.items()})
-
-
-def make_batch(
-    rollout: Rollout,
-    settings: PPOSettings,
-) -> Batch:
-    """Advantages of a rollout, normalised over its valid transitions to mean 0 and standard deviation 1."""
-    advantages, returns = compute_gae(rollout.rewards, rollout.values, rollout.next_values, rollout.terminated, rollout.ended,
-                                      settings.gamma, settings.gae_lambda)
-    masks = rollout.action_masks
-    batch = Batch(rollout.observations.flatten(0, 1), None if masks is None else masks.flatten(0, 1), rollout.actions.flatten(),
-                  rollout.log_probs.flatten(), advantages.flatten(), returns.flatten())
-    if not rollout.valid.all():
-        batch = batch.take(rollout.valid.flatten().nonzero().squeeze(-1))
-    spread = batch.advantages.std(correction=0)
-    return replace(batch, advantages=(batch.advantages - batch.advantages.mean()) / (spread + 1e-8))
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #c6fbf8a6
 def ppo_loss(
@@ -196,21 +150,22 @@ def explained_variance(
 def ppo_update(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
-    batch: Batch,
+    batch: Batch | SequenceBatch,
     settings: PPOSettings,
     generator: torch.Generator,            # of the shuffling
     entropy_coefficient: float,
 ) -> dict[str, float]:                     # means over the gradient steps, and how many there were
     """Epochs of minibatch steps on one batch; stops early beyond 1.5 * target_kl."""
     seen: list[dict[str, Tensor]] = []
-    count = max(1, round(len(batch) / settings.minibatch_size))
+    count = max(1, min(round(len(batch) / settings.minibatch_size), batch.pieces))
     for _ in range(settings.epochs):
-        order = torch.randperm(len(batch), generator=generator, device=generator.device)
+        order = torch.randperm(batch.pieces, generator=generator, device=generator.device)
         epoch_start = len(seen)
         for index in order.tensor_split(count):
-            part = batch.take(index)
-            log_probs, values = policy(part.observations, part.action_masks)
+            log_probs, values, part = batch.take(index).evaluate(policy)
             loss, parts = ppo_loss(log_probs, values, part, settings, entropy_coefficient)
+            if (extra := policy.auxiliary_loss()) is not None:
+                loss, parts["auxiliary_loss"] = loss + extra, extra.detach()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             parts["gradient_norm"] = nn.utils.clip_grad_norm_(policy.parameters(), settings.max_grad_norm)
@@ -320,11 +275,12 @@ def train_once(
     for group in state.optimizer.param_groups:
         group["lr"] = learning_rate_at(settings, share)
     rollout = collect_rollout(env, state.policy, state.cursor, settings.num_steps, state.generator)
-    batch = make_batch(rollout, settings)
+    estimates = advantages_of(rollout, settings)
+    batch = make_batch(rollout, settings, estimates) if rollout.states is None else make_sequences(rollout, settings, estimates)
     diagnostics = ppo_update(state.policy, state.optimizer, batch, settings, state.generator, entropy_coefficient_at(settings, share))
     state.update, state.steps = state.update + 1, state.steps + rollout.rewards.numel()
-    predicted = rollout.values.flatten()[rollout.valid.flatten()]
-    diagnostics |= {"explained_variance": explained_variance(predicted, batch.returns), "learning_rate": learning_rate_at(settings, share),
+    predicted, returns = rollout.values[rollout.valid], estimates[1][rollout.valid]
+    diagnostics |= {"explained_variance": explained_variance(predicted, returns), "learning_rate": learning_rate_at(settings, share),
                     "reward": float(rollout.rewards[rollout.valid].mean()), "episodes": float(len(rollout.episodes))}
     if rollout.episodes:
         returns, lengths = np.array(rollout.episodes).T
@@ -397,14 +353,18 @@ class PPOAgent:
         name: str = "PPO",              # in tables and pictures
         deterministic: bool = True,     # True: the most likely action; False: a draw
         steps: int = 0,                 # environment steps it was trained for
+        environment: Mapping[str, Any] | None = None,   # from `describe_environment`: what its observations mean; None: nobody says
     ):
         self.policy, self.settings, self.name, self.deterministic, self.steps = policy, settings, name, deterministic, steps
+        self.environment = dict(environment or {})
+        self.unchecked = ""             # the file it came from, until its environment has been checked
         self.device = next(policy.parameters()).device
         self.reset()
 
     def reset(self) -> None:
-        """Begin an episode: draws start anew from the seed, so that an episode does not depend on those before it."""
+        """Begin an episode: nothing is remembered, and draws start anew from the seed, so that an episode does not depend on those before it."""
         self.generator = torch.Generator(self.device).manual_seed(self.settings.seed)
+        self.state = self.policy.initial_state(1)
 
     @torch.inference_mode()
     def select_action(
@@ -412,33 +372,78 @@ class PPOAgent:
         observation: np.ndarray,            # (D,) float32
         info: Mapping[str, Any] | None = None,  # its "action_mask" (A,), if any, is respected
     ) -> int:
-        """The action for one observation. Raises `ValueError` for an observation of another size."""
+        """The action for one observation. Raises `ValueError` for one of another size, `SettingsError` before the environment was checked."""
         observations = torch.as_tensor(np.asarray(observation, np.float32), device=self.device)[None]
         if observations.shape[1:] != (self.policy.observation_size,):
             raise ValueError(f"{self.name} was trained on observations of size {self.policy.observation_size}, not {list(observations.shape[1:])}")
+        if self.unchecked:
+            raise SettingsError(f"{self.unchecked}: call check_environment(env) before the first action, so that it is certain that {self.name} sees what it was trained on")
         mask = None
         if info is not None and "action_mask" in info:
             mask = torch.as_tensor(np.asarray(info["action_mask"]) != 0, device=self.device)[None]
-        log_probs = masked_log_probs(self.policy.logits(observations), mask)
+        if self.policy.state_size:
+            log_probs, _, self.state = self.policy.step(observations, self.state, mask)
+        else:
+            log_probs = self.policy.log_probs(observations, mask)
         return int(log_probs.argmax() if self.deterministic else sample_actions(log_probs, self.generator))
 
+    def check_environment(
+        self,
+        env: Any,   # an environment or vector environment, wrapped or not
+    ) -> None:
+        """Raise `SettingsError`, naming every difference, when the environment shows something else than what the policy was trained on."""
+        sizes = self.policy.observation_size, self.policy.action_count
+        found = [f"{what} were {was} and are {now}" for what, was, now in zip(("observations", "actions"), sizes, sizes_of_any(env), strict=True) if was != now]
+        if self.environment:
+            found = environment_differences(self.environment, describe_environment(env)) or found
+        if found:
+            raise SettingsError(f"{self.unchecked or self.name}: the agent was trained on something else than this environment shows: {'; '.join(found)}")
+        self.unchecked = ""
+
     def save(self, path: str | Path) -> None:
-        """Write weights and settings to one file, atomically."""
-        content = {"format": 1, "kind": "ppo", "name": self.name, "deterministic": self.deterministic, "steps": self.steps,
-                   "settings": self.settings.model_dump(mode="json"), "observation_size": self.policy.observation_size,
-                   "action_count": self.policy.action_count, "weights": self.policy.state_dict()}
+        """Write all that is needed to act to one file, atomically. Raises `SettingsError` for a policy whose kind is not registered."""
+        kind, policy_class = self.policy.kind, type(self.policy)
+        if kind not in POLICIES or POLICIES[kind].__qualname__ != policy_class.__qualname__:   # a subclass inherits the name of another class
+            raise SettingsError(f"{path}: {policy_class.__name__} has no name to be found by; mark the class with register_policy")
+        content = {"format": AGENT_FORMAT, "kind": kind, "module": policy_class.__module__, "arguments": to_plain(self.policy.arguments),
+                   "weights": self.policy.state_dict(), "name": self.name, "deterministic": self.deterministic, "steps": self.steps,
+                   "settings": self.settings.model_dump(mode="json"), "environment": to_plain(self.environment), "versions": library_versions()}
         save_state(path, content)
 
     @classmethod
-    def load(cls, path: str | Path, device: str = "cpu") -> "PPOAgent":
-        """Read what `save` wrote. Raises `SettingsError` when the file is no such agent or does not fit together."""
-        content = load_state(path)
-        if not isinstance(content, dict) or content.get("kind") != "ppo":
-            raise SettingsError(f"{path}: not an agent saved by PPOAgent.save")
-        settings = parse_settings(PPOSettings, content["settings"], path, "settings")
-        policy = ActorCritic(content["observation_size"], content["action_count"], settings.hidden_sizes, settings.activation)
-        try:
-            policy.load_state_dict(content["weights"])
-        except RuntimeError as error:
-            raise SettingsError(f"{path}: weights and settings do not belong together: {error}") from None
-        return cls(policy.to(choose_device(device)), settings, content["name"], content["deterministic"], content["steps"])
+    def load(cls, path: str | Path, device: str = "cpu", env: Any = None) -> "PPOAgent":
+        """`load_agent`. Raises `SettingsError` too when the file holds an agent of another class."""
+        agent = load_agent(path, device, env)
+        if not isinstance(agent, cls):
+            raise SettingsError(f"{path}: holds a {type(agent).__name__}, not a {cls.__name__}")
+        return agent
+
+# %% ../../nbs/3_agents/30_ppo.ipynb #a7debc76
+def load_agent(
+    path: str | Path,
+    device: str = "cpu",
+    env: Any = None,     # it will act in; None: `check_environment` has to be called before the first action
+) -> PPOAgent:           # or what the policy names as its agent's class
+    """Read what an agent's `save` wrote, whatever the kind of its policy. Raises `SettingsError` when the file is no agent or does not fit together or to `env`."""
+    content = read_agent_file(path)
+    settings = parse_settings(PPOSettings, content["settings"], path, "settings")
+    try:
+        policy = build_policy(content["kind"], content["arguments"], content["module"])
+        policy.load_state_dict(content["weights"])
+    except (ValueError, RuntimeError) as error:
+        raise SettingsError(f"{path}: the policy cannot be made from this file: {error}") from None
+    make: type[PPOAgent] = policy.agent_class or PPOAgent
+    agent = make(policy.to(choose_device(device)), settings, content["name"], content["deterministic"], content["steps"], content["environment"])
+    agent.unchecked = str(path) if agent.environment else ""
+    if env is not None:
+        agent.check_environment(env)
+    return agent
+
+
+def sizes_of_any(
+    env: Any,                   # an environment or vector environment, wrapped or not
+) -> tuple[int, int]:           # length of an observation, number of actions; -1 where the environment has another kind of space
+    """What goes in and out of an environment."""
+    observations, actions = (getattr(env, f"single_{name}", None) or getattr(env, name, None) for name in ("observation_space", "action_space"))
+    shape = getattr(observations, "shape", None)
+    return shape[0] if shape is not None and len(shape) == 1 else -1, int(getattr(actions, "n", -1))

@@ -9,7 +9,7 @@ __all__ = ['HOLD', 'CLOSE', 'INFO_COLUMNS', 'Agent', 'Trade', 'Episode', 'find_t
 
 # %% ../../nbs/5_evaluation/51_baselines.ipynb #baf77742
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 import gymnasium
 import numpy as np
@@ -40,7 +40,7 @@ class Trade:
     direction: int         # +1 long or call, -1 short or put
     quantity: float        # largest number of lots held
     pnl: float             # profit after fees, account currency
-    reason: str = "ORDER"  # name of the `ExitReason`, or "OPEN" for a position still held at the end
+    reason: str = "ORDER"  # name of the `ExitReason`, "OPEN" for a position still held at the end of the range, "STOPPED" for one sold because the episode ended early
 
     @property
     def is_open(self) -> bool: return self.reason == "OPEN"
@@ -253,11 +253,16 @@ def run_episode(
     seed: int = 0,                             # the episode's label and the environment's seed: an agent's training seed
     options: dict[str, Any] | None = None,     # for `reset`; None: the whole range of the environment in one episode
 ) -> Episode:
-    """Run one episode and record all of it. Raises `ValueError` when the agent names an action that does not exist."""
+    """Run one episode and record all of it.
+
+    Raises `ValueError` when the agent names an action that does not exist, and whatever the agent's own `check_environment`, where it has one, raises.
+    """
     market = env.unwrapped
     if not isinstance(market, TradingEnv):
         raise ValueError(f"env: a TradingEnv is right, got {type(market).__name__}")
     whole = {"start": market.first, "length": market.last - market.first}
+    if (check := getattr(agent, "check_environment", None)) is not None:   # an agent from a file knows what it was trained to see
+        check(env)
     agent.reset()
     observation, info = env.reset(seed=seed, options=whole if options is None else options)
     rows, actions, rewards, ledgers = [[info[name] for name in INFO_COLUMNS]], [], [], []
@@ -285,7 +290,7 @@ def record_episode(
     ledgers: Sequence[Mapping[str, float]],    # S of them
     terminated: bool,
 ) -> Episode:
-    """An `Episode` from what was recorded; flat after the last step, up to the end of the range."""
+    """An `Episode` from what was recorded; where it ended early, sold out at the last close and flat up to the end of the range."""
     bars, engine = market.segment, market.config.engine
     steps, taken = len(bars) - 1, len(actions)
     column = {key: rows[:, i] for i, key in enumerate(INFO_COLUMNS)}
@@ -296,9 +301,12 @@ def record_episode(
     decoded = [decode_action(int(action), market.config.max_quantity) for action in actions]
     ordered = np.array([0.0, *(direction * quantity for direction, quantity in decoded)])
     trades = find_trades(column["position"], column["realised_pnl"], column["fees_paid"], column["exit_reason"].astype(int), ordered, float(column["unrealised_pnl"][-1]))
+    kept = market.closing_equity if terminated else float(column["equity"][-1])
+    if taken < steps and trades and trades[-1].is_open:
+        trades = (*trades[:-1], replace(trades[-1], pnl=trades[-1].pnl + kept - float(column["equity"][-1]), reason="STOPPED"))
     why = ("drawdown above its limit" if column["drawdown"][-1] > engine.max_drawdown else "no cash left for any trade") if terminated else ""
     return Episode(name, market.instrument.symbol, bars.timeframe, market.instrument.bars_per_year(bars.timeframe), seed, bars.timestamps, bars.close,
-                   equity=ended(column["equity"], column["equity"][-1]), actions=ended(actions, HOLD), rewards=ended(rewards, 0.0),
+                   equity=ended(column["equity"], kept), actions=ended(actions, HOLD), rewards=ended(rewards, 0.0),
                    ledgers={key: ended(np.array([ledger[key] for ledger in ledgers]), 0.0) for key in ledgers[0]},
                    positions=ended(column["position"], 0.0), order_results=ended(column["order_result"][1:].astype(int), int(OrderResult.NONE)),
                    traded_value=ended(column["traded"][1:], 0.0), trades=trades, terminated=terminated, why=why, last_step=taken)

@@ -22,7 +22,7 @@ from ..market.store import DataLoader, bars_path
 from ..simulation.trading_env import TradingEnvSettings
 from ..simulation.vector_env import Market
 from ..training.markets import DateRange, whole_range_env
-from ..training.trainer import TrainedRun, open_run, run_markets
+from ..training.trainer import TrainedRun, open_run, run_markets, run_scaler
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #abe600dd
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ def trade_market(
 ) -> MarketEpisodes:
     """Let the run's agents and all baselines trade one market."""
     rules = run.settings.environment
-    env = whole_range_env(market, rules)
-    agents = [run_episode(env, agent, seed=seed) for seed, agent in run.agents.items()]
+    scaler = run_scaler(run.settings)
+    env = whole_range_env(market, rules, scaler)
+    agents = [run_episode(env, agent, seed=seed) for seed, agent in run.agents_for(market).items()]
     trade_rate = float(np.mean([episode.trade_rate for episode in agents]))
-    other = whole_range_env(market, other_mark(rules))
+    other = whole_range_env(market, other_mark(rules), scaler)
     replayed = [run_episode(other, ReplayAgent(episode), seed=episode.seed) for episode in agents]
     return MarketEpisodes(agents, baseline_episodes(env, trade_rate), replayed)
 

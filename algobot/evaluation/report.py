@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PACKAGES', 'HEADLINES', 'DataFile', 'describe_file', 'installed_versions', 'ReportContext', 'Estimate', 'Run',
            'Strategy', 'Comparison', 'MarkDifference', 'growth_and_sharpe', 'as_estimate', 'stack_returns', 'Outcome',
-           'Verdict', 'decide_outcome', 'percent', 'number', 'span', 'join_words', 'seed_sentences', 'verdict',
+           'Verdict', 'decide_outcome', 'number', 'percent', 'span', 'join_words', 'seed_sentences', 'verdict',
            'SymbolReport', 'Report', 'measure', 'mean_metrics', 'describe_strategy', 'compare', 'judge_symbol',
            'compare_marks', 'judge', 'overall_headline']
 
@@ -198,22 +198,18 @@ def decide_outcome(
     return Outcome.BEATS_NOT_SIGNIFICANTLY
 
 # %% ../../nbs/5_evaluation/55_report.ipynb #14997adf
-def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:
-    """A fraction as "12.3 %", with a true minus and a space that does not break; "n/a" where there is no value."""
-    if value is None:
-        return "n/a"
-    text = f"{abs(100 * value):,.{digits}f}\N{NO-BREAK SPACE}%"
-    negative = value < 0 and any(c in "123456789" for c in text)
-    return ("\N{MINUS SIGN}" if negative else "+" if sign else "") + text
-
-
 def number(value: float | None, digits: int = 2, sign: bool = False) -> str:
-    """A number with a true minus; "n/a" where there is no value."""
+    """A number with a true minus, which a zero never has; "n/a" where there is no value."""
     if value is None:
         return "n/a"
     text = f"{abs(value):,.{digits}f}"
     negative = value < 0 and any(c in "123456789" for c in text)
     return ("\N{MINUS SIGN}" if negative else "+" if sign else "") + text
+
+
+def percent(value: float | None, digits: int = 1, sign: bool = False) -> str:
+    """A fraction as "12.3 %", written as `number` does, with a space that does not break."""
+    return "n/a" if value is None else f"{number(100 * value, digits, sign)}\N{NO-BREAK SPACE}%"
 
 
 def span(interval: Estimate, show: Any = percent) -> str:
@@ -345,8 +341,7 @@ def describe_strategy(
 
 
 def compare(
-    agent:
-                     Sequence[Episode],
+    agent: Sequence[Episode],
     baseline: Sequence[Episode],            # on the same bars
     context: ReportContext,
 ) -> Comparison:
@@ -357,8 +352,7 @@ def compare(
 
 # %% ../../nbs/5_evaluation/55_report.ipynb #d09692a2
 def judge_symbol(
-    agent_episodes:
-                          Sequence[Episode],      # of one agent, one a seed
+    agent_episodes: Sequence[Episode],      # of one agent, one a seed
     baseline_episodes: Sequence[Episode],   # on the same bars; several of one name count as its seeds
     context: ReportContext,
     other_mark: Sequence[Episode] = (),     # the agent's actions replayed under the other mark, in the same order

@@ -83,8 +83,7 @@ def table(
     return f"<div class='scroll' tabindex='0'><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
-def definitions(pairs:
-                       Mapping[str, Any]) -> str:
+def definitions(pairs: Mapping[str, Any]) -> str:
     """A list of names and values."""
     return "<dl>" + "".join(f"<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>" for name, value in pairs.items()) + "</dl>"
 
@@ -200,12 +199,11 @@ def assumptions(context: ReportContext) -> str:
         "The agent sees bars up to and including the last closed one; its order fills at the " + ("next bar's open." if engine.fill == "open" else "close of the same bar, which nobody can do exactly: it flatters."),
         "Buy and hold is the index itself, bought with the whole account where the agent's first order could have filled; without fees, and without dividends (about 2 % a year on the S&P 500), "
         "which no price index contains. Cash earns no interest.",
-        f"A run whose drawdown exceeds {percent(engine.max_drawdown, 0)} is stopped: its equity stays where it is until the end of the range. Baselines obey the same limit, buy and hold does not.",
+        f"A run whose drawdown exceeds {percent(engine.max_drawdown, 0)} is stopped: what it holds is sold at that close, at intrinsic value, and it stays in cash until the end of the range. Baselines obey the same limit, buy and hold does not.",
         f"Each fill costs {engine.brokerage:g} plus {percent(engine.commission_rate, 3)} of its value and {engine.slippage_ticks:g} ticks of slippage; an order may put {percent(engine.max_premium_share, 0)} of equity into premium.",
         f"Intervals are {100 * context.level:.0f} % percentile intervals of {context.samples:,} bootstrap samples in blocks of bars; seeds are redrawn with them. "
         f"The validation years chose among {context.candidates} snapshots. Neither training nor that choice saw the test years; whoever changes a setting after reading this page and judges again, has."]
-    parts = {"engine":
-            engine, "features": rules.features, "reward": rules.reward}
+    parts = {"engine": engine, "features": rules.features, "reward": rules.reward}
     settings = {name.replace("_", " "): value for name, value in rules if name not in parts}
     settings |= {f"{part}: {name}".replace("_", " "): value for part, model in parts.items() for name, value in model}
     return ("<h2>What was assumed</h2><ul>" + "".join(f"<li>{escaped(point)}</li>" for point in points) + "</ul>"

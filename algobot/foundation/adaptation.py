@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+# %% ../../nbs/0_foundation/07_adaptation.ipynb #9d401b49
+from .networks import Policy
+
 # %% ../../nbs/0_foundation/07_adaptation.ipynb #8ef276a4
 Parameters = dict[str, Tensor]                             # name as in `named_parameters` -> tensor, with leading dimensions when stacked
 LearningRate = float | Tensor | Mapping[str, Tensor]       # one for all, or one by name: a scalar or one for each weight
@@ -77,9 +80,14 @@ def call_of(
 
 
 def batch_loss(module: nn.Module, parameters: Parameters, batch: Any, loss: Loss) -> Tensor:
-    """The loss of a batch under these parameters: () for one task, (tasks,) for stacked ones. Raises `ValueError` for another shape."""
+    """The loss of a batch under these parameters: () for one task, (tasks,) for stacked ones. Raises `ValueError` for another shape.
+
+    Where the loss has `adds_auxiliary = True`, the module's own `auxiliary_loss()` of that call is added.
+    """
     arguments, method = call_of(batch)
     losses = loss(*call_with(module, parameters, arguments, method), batch)
+    if getattr(loss, "adds_auxiliary", False) and isinstance(module, Policy) and (auxiliary := module.auxiliary_loss()) is not None:
+        losses = losses + auxiliary
     if losses.dim() > 1:
         raise ValueError(f"the loss has shape {list(losses.shape)}; it should be the mean over the samples: () for one task, (tasks,) for many")
     return losses

@@ -68,5 +68,5 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def compiled(
     function: Function,  # plain Python over scalars and arrays
 ) -> Function:           # the same, compiled at its first call and kept on disk
-    """Compile `function` with Numba in nopython mode, cached on disk under the digest of the package's sources."""
-    return cast(Function, njit(cache=True)(function))
+    """Compile `function` with Numba in nopython mode, inlined wherever compiled code calls it, cached on disk under the digest of the package's sources."""
+    return cast(Function, njit(cache=True, forceinline=True)(function))

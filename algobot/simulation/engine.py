@@ -243,6 +243,8 @@ def advance_bar(
     atr: float,    # mean true range known before the bar opened
 ) -> None:
     """One bar without an order. Afterwards `account.exit_reason` says whether and why the position was closed in it."""
+    if account.quantity == 0.0 and account.exit_reason == ExitReason.NONE:
+        return  # flat since the last mark: equity, peak and drawdown are what they were; after an exit the next bar still marks
     account.exit_reason = ExitReason.NONE
     if account.quantity != 0.0:
         carry_position(account, rules, open, high, low, close, atr)

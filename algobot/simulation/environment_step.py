@@ -5,20 +5,24 @@
 # %% auto #0
 __all__ = ['PRICE_COLUMNS', 'OPEN', 'HIGH', 'LOW', 'CLOSE', 'ATR', 'PREMIUM', 'ENVIRONMENT_DTYPE', 'MARKET_DTYPE',
            'ACCOUNT_FEATURES', 'OBSERVATION_LIMIT', 'OUTPUT_COLUMNS', 'TERMS', 'RUNNING', 'TERMINATED', 'TRUNCATED',
-           'OVER', 'NO_SUCH_ACTION', 'action_names', 'decode_action', 'preview_entry', 'preview_exit', 'preview_order',
-           'write_mask', 'observe', 'is_ruined', 'write_outputs', 'trade_bar', 'step_environment', 'draw_number',
-           'begin_episode', 'draw_episode', 'blank_environments']
+           'OVER', 'NO_SUCH_ACTION', 'borrow', 'action_names', 'decode_action', 'preview_entry', 'preview_exit',
+           'entry_prices', 'preview_order', 'largest_opening', 'write_mask', 'observe', 'is_ruined', 'write_outputs',
+           'trade_bar', 'advance_environment', 'step_environment', 'draw_number', 'place_environment', 'begin_episode',
+           'draw_episode', 'blank_environments']
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #c22d567a
 import math
 from typing import Any
 
 import numpy as np
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from ..foundation.compiled import compiled
 from .accounts import ACCOUNT_DTYPE, RULES_DTYPE, Direction, ExitReason, OrderResult, new_accounts
-from .engine import advance_bar, available_cash, check_entry, entry_terms, exit_terms, fill_at_close, process_bar
+from .engine import available_cash, check_entry, fill_at_close
 from .rewards import LEDGER_TERMS, REWARD_RULES_DTYPE, REWARD_STATE_DTYPE, distance_to_trail, score_step, start_rewards
+from .terms import entry_terms, exit_terms
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #59392741
 PRICE_COLUMNS = ("open", "high", "low", "close", "atr", "premium")
@@ -60,6 +64,18 @@ def preview_exit(account: Any, rules: Any, lots: float, price: float) -> int:
 
 
 @compiled
+def entry_prices(account: Any, rules: Any, direction: int, price: float, gap: float) -> tuple[float, float]:
+    """The two prices between which an order to open must be payable: the next open's limits; for an option one price, where the old option is worth least."""
+    if rules.is_option:
+        if account.quantity * direction < 0.0 and gap > 0.0:
+            # at the strike the old option is worthless; within its slippage it brings only a commission
+            price = account.entry_price - direction * (rules.slippage_ticks + (1.0 if rules.round_to_tick else 0.0)) * rules.tick_size
+        return price, price
+    # available cash less cost is concave in the price: what passes at both ends passes between them
+    return (price + gap, max(price - gap, 0.01 * price)) if gap > 0.0 else (price, price)
+
+
+@compiled
 def preview_order(
     account: Any,     # record of ACCOUNT_DTYPE
     rules: Any,       # record of RULES_DTYPE
@@ -82,17 +98,11 @@ def preview_order(
             return preview_exit(account, rules, held - quantity, price)
         if rules.is_option:
             return OrderResult.REFUSED_INCREASE
-    lots = quantity - max(held, 0.0)
-    if rules.is_option:
-        if not 0.0 < premium < np.inf:
-            return OrderResult.REFUSED_INPUT
-        if held < 0.0 and gap > 0.0:
-             # at the strike the old option is worthless; within its slippage it brings only a commission
-            price = account.entry_price - direction * (rules.slippage_ticks + (1.0 if rules.round_to_tick else 0.0)) * rules.tick_size
-        return preview_entry(account, rules, direction, lots, price, premium)
-    # available cash less cost is concave in the price: what passes at both ends passes between them
-    result = preview_entry(account, rules, direction, lots, price + gap, premium)
-    return preview_entry(account, rules, direction, lots, max(price - gap, 0.01 * price), premium) if result == OrderResult.FILLED and gap > 0.0 else result
+    if rules.is_option and not 0.0 < premium < np.inf:
+        return OrderResult.REFUSED_INPUT
+    lots, (first, second) = quantity - max(held, 0.0), entry_prices(account, rules, direction, price, gap)
+    result = preview_entry(account, rules, direction, lots, first, premium)
+    return preview_entry(account, rules, direction, lots, second, premium) if result == OrderResult.FILLED and second != first else result
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #534dcea6
 ENVIRONMENT_DTYPE = np.dtype([
@@ -122,6 +132,37 @@ MARKET_DTYPE = np.dtype([
 ACCOUNT_FEATURES = ("position", "unrealised_pnl", "growth", "drawdown", "distance_to_trail", "move", "time_held", "premium", "lot_cost", "can_long", "can_short")
 OBSERVATION_LIMIT = 10.0  # every number of an observation lies within +- this
 
+# %% ../../nbs/2_simulation/24_environment_step.ipynb #7014ca23
+@compiled
+def largest_opening(
+    account: Any,     # record of ACCOUNT_DTYPE
+    rules: Any,       # record of RULES_DTYPE
+    direction: int,   # +1 or -1
+    most: int,        # lots
+    price: float,     # as in `preview_order`
+    gap: float,
+    premium: float,
+) -> int:             # lots of the target; what is held where nothing can be opened or added
+    """Largest target up to `most` that `preview_order` allows."""
+    held = max(account.quantity * direction, 0.0)
+    low, high = int(held), most + 1
+    if rules.is_option and (held > 0.0 or not 0.0 < premium < np.inf):
+        return low
+    first, second = entry_prices(account, rules, direction, price, gap)
+    cash = available_cash(account, rules, direction, first)
+    other = available_cash(account, rules, direction, second) if second != first else cash
+    target = most
+    while high - low > 1:
+        fits = check_entry(rules, direction, target - held, cash, first, premium) == OrderResult.FILLED
+        if fits and second != first:
+            fits = check_entry(rules, direction, target - held, other, second, premium) == OrderResult.FILLED
+        if fits:
+            low = target
+        else:
+            high = target
+        target = (low + high) // 2
+    return low
+
 
 @compiled
 def write_mask(
@@ -131,23 +172,32 @@ def write_mask(
     gap: float,         # in price
     premium: float,     # per unit
     mask: np.ndarray,   # (A,) int8, overwritten: 1 = possible now
-) -> tuple[float, float]:  # largest allowed target long and short, lots
-    """Write which actions are possible at this close."""
-    largest_long, largest_short = 0.0, 0.0
-    for action in range(mask.shape[0]):
-        direction, quantity = decode_action(action, market.max_quantity)
-        allowed = preview_order(account, market.rules, direction, quantity, price, gap, premium) < OrderResult.REFUSED_CASH
-        mask[action] = 1 if allowed else 0
-        if allowed and direction == 1:
-            largest_long = max(largest_long, quantity)
-        if allowed and direction == -1:
-            largest_short = max(largest_short, quantity)
-    return largest_long, largest_short
+) -> tuple[int, int]:   # largest allowed target long and short, lots
+    """Write which actions are possible at this close: what `preview_order` says of each."""
+    rules, most, lots = market.rules, market.max_quantity, account.quantity
+    sides = (1, -1)  # for a bare 1 and a bare -1 Numba would compile everything below twice
+    long = largest_opening(account, rules, sides[0], most, price, gap, premium)
+    short = long if rules.is_option and lots == 0.0 else largest_opening(account, rules, sides[1], most, price, gap, premium)
+    mask[0], mask[1] = 1, 0
+    for target in range(1, most + 1):
+        mask[1 + target] = target <= long
+        mask[1 + most + target] = target <= short
+    if lots != 0.0:
+        held, same, largest = abs(lots), 1 if lots > 0.0 else 1 + most, 0
+        mask[1] = preview_exit(account, rules, held, price) == OrderResult.FILLED
+        for target in range(1, most + 1):
+            if target < held:
+                mask[same + target] = preview_exit(account, rules, held - target, price) == OrderResult.FILLED
+            elif target == held:
+                mask[same + target] = 1
+            largest = target if mask[same + target] != 0 else largest
+        long, short = (largest, short) if lots > 0.0 else (long, largest)
+    return long, short
 
-# %% ../../nbs/2_simulation/24_environment_step.ipynb #e3acb691
+# %% ../../nbs/2_simulation/24_environment_step.ipynb #ebcc4469
 @compiled
 def _limit(value: float) -> float:
-    return min(max(value, -10.0), 10.0)
+    return -10.0 if value < -10.0 else (10.0 if value > 10.0 else value)
 
 
 @compiled
@@ -243,12 +293,54 @@ def trade_bar(
 ) -> int:                # `OrderResult`
     """Judge the order at the decision, then fill it and carry the account over the next bar."""
     allowed = preview_order(account, rules, direction, quantity, before[3], gap, before[5])
-    if allowed != OrderResult.FILLED:
-        advance_bar(account, rules, bar[0], bar[1], bar[2], bar[3], before[4])
-        return allowed
-    if rules.fill_at_close:
-        return fill_at_close(account, rules, direction, quantity, before[3], bar[0], bar[1], bar[2], bar[3], before[4], before[5])
-    return process_bar(account, rules, direction, quantity, bar[0], bar[1], bar[2], bar[3], before[4], before[5])
+    order, price = direction if allowed == OrderResult.FILLED else 0, before[3] if rules.fill_at_close else bar[0]
+    result = fill_at_close(account, rules, order, quantity, price, bar[0], bar[1], bar[2], bar[3], before[4], before[5])
+    return result if allowed == OrderResult.FILLED else allowed
+
+
+@compiled
+def advance_environment(
+    action: int,
+    environment: Any,     # record of ENVIRONMENT_DTYPE
+    market: Any,          # record of MARKET_DTYPE, the environment's
+    prices: np.ndarray,   # (T, 6)
+    output: np.ndarray,   # (O,) overwritten
+) -> int:                 # RUNNING, TERMINATED, TRUNCATED; OVER or NO_SUCH_ACTION where nothing was done
+    """Order, bar, end and reward."""
+    account, rules, reward_state, row = environment.account, market.rules, environment.reward, environment.row
+    if environment.over != 0:
+        return OVER
+    if action < 0 or action >= 2 + 2 * market.max_quantity:
+        return NO_SUCH_ACTION
+    direction, quantity = decode_action(action, market.max_quantity)
+    held, traded = account.quantity, account.traded_value
+    result = trade_bar(account, rules, direction, quantity, market.gap_allowance * prices[row, 4], prices[row], prices[row + 1])
+    row += 1
+    environment.row = row
+    price, atr = prices[row, 3], prices[row, 4]
+    terminated = account.drawdown > rules.max_drawdown or is_ruined(account, rules, price, prices[row, 5])
+    filled = result == OrderResult.FILLED
+    reduced = filled and held != 0.0 and (direction == 2 or direction * held < 0.0 or quantity < abs(held))
+    distance = distance_to_trail(account.quantity, price, account.trailing_stop, atr)
+    reward = score_step(reward_state, market.reward, account.equity, account.drawdown, account.fees_paid, account.realised_pnl, account.quantity,
+                        account.unrealised_pnl, account.trailing_stop, distance, atr, filled, reduced, terminated, output[:10])
+    write_outputs(environment, price, market.offset, account.traded_value - traded, reward, result, output)
+    truncated = row >= environment.last_row and not terminated
+    environment.over = 1 if terminated or truncated else 0
+    return TERMINATED if terminated else (TRUNCATED if truncated else RUNNING)
+
+# %% ../../nbs/2_simulation/24_environment_step.ipynb #62d6b3c2
+def _borrow(typing_context: Any, array: Any) -> Any:
+    """In compiled code: the same array, whose references are not counted."""
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.return_type)(context, builder, arguments[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+    return array(array), generate
+
+
+borrow: Any = intrinsic(_borrow)
 
 
 @compiled
@@ -262,33 +354,15 @@ def step_environment(
     observations: np.ndarray,   # (N, F + 11) float32, row `slot` is overwritten
     outputs: np.ndarray,        # (N, O) row `slot` is overwritten
     masks: np.ndarray,          # (N, A) int8, row `slot` is overwritten
-) -> int:                       # RUNNING, TERMINATED, TRUNCATED; OVER or NO_SUCH_ACTION where nothing was done
-    """One step of one environment."""
+) -> int:                       # as of `advance_environment`
+    """One step of one environment: order, bar, end, reward, then observation and mask."""
+    environments, markets = borrow(environments), borrow(markets)
     environment = environments[slot]
-    market = markets[environment.market]
-    account, rules, reward_state, row = environment.account, market.rules, environment.reward, environment.row
-    if environment.over != 0:
-        return OVER
-    if action < 0 or action >= masks.shape[1]:
-        return NO_SUCH_ACTION
-    direction, quantity = decode_action(action, market.max_quantity)
-    held, traded = account.quantity, account.traded_value
-    result = trade_bar(account, rules, direction, quantity, market.gap_allowance * prices[row, 4], prices[row], prices[row + 1])
-    row += 1
-    environment.row = row
-    price, atr = prices[row, 3], prices[row, 4]
-    terminated = account.drawdown > rules.max_drawdown or is_ruined(account, rules, price, prices[row, 5])
-    filled = result == OrderResult.FILLED
-    reduced = filled and held != 0.0 and (direction == 2 or direction * held < 0.0 or quantity < abs(held))
-    distance = distance_to_trail(account.quantity, price, account.trailing_stop, atr)
-    output = outputs[slot]
-    reward = score_step(reward_state, market.reward, account.equity, account.drawdown, account.fees_paid, account.realised_pnl, account.quantity,
-                        account.unrealised_pnl, account.trailing_stop, distance, atr, filled, reduced, terminated, output[:10])
-    write_outputs(environment, price, market.offset, account.traded_value - traded, reward, result, output)
-    observe(environment, market, features, prices, observations[slot], masks[slot])
-    truncated = row >= environment.last_row and not terminated
-    environment.over = 1 if terminated or truncated else 0
-    return TERMINATED if terminated else (TRUNCATED if truncated else RUNNING)
+    market, prices = markets[environment.market], borrow(prices)
+    status = advance_environment(action, environment, market, prices, borrow(outputs)[slot])
+    if status < OVER:
+        observe(environment, market, borrow(features), prices, borrow(observations)[slot], borrow(masks)[slot])
+    return status
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #967abc2a
 @compiled
@@ -304,7 +378,7 @@ def draw_number(
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #697014fd
 @compiled
-def begin_episode(
+def place_environment(
     slot: int,
     market_index: int,          # which market
     row: int,                   # table row of the first decision
@@ -312,27 +386,26 @@ def begin_episode(
     blanks: np.ndarray,         # (M,) ENVIRONMENT_DTYPE of a fresh account
     environments: np.ndarray,   # the rest as in `step_environment`
     markets: np.ndarray,
-    features: np.ndarray,
     prices: np.ndarray,
-    observations: np.ndarray,
     outputs: np.ndarray,
-    masks: np.ndarray,
 ) -> None:
-    """Put a fresh account at a row and write its first observation."""
-    seed, draws = environments[slot].seed, environments[slot].draws
+    """Put a fresh account at a row; the caller then writes its first observation."""
+    environment, market, output = environments[slot], markets[market_index], outputs[slot]
+    seed, draws = environment.seed, environment.draws
     environments[slot] = blanks[market_index]
-    environment, market = environments[slot], markets[market_index]
     environment.seed, environment.draws = seed, draws
     environment.market, environment.row, environment.last_row, environment.over = market_index, row, row + length, 0
     start_rewards(environment.reward, market.reward)
-    outputs[slot] = 0.0
-    write_outputs(environment, prices[row, 3], market.offset, 0.0, 0.0, 0, outputs[slot])
-    observe(environment, market, features, prices, observations[slot], masks[slot])
+    output[:] = 0.0
+    write_outputs(environment, prices[row, 3], market.offset, 0.0, 0.0, OrderResult.NONE, output)
 
-# %% ../../nbs/2_simulation/24_environment_step.ipynb #0c23fa93
+
 @compiled
-def draw_episode(
+def begin_episode(
     slot: int,
+    market_index: int,          # as in `place_environment`
+    row: int,
+    length: int,
     blanks: np.ndarray,
     environments: np.ndarray,
     markets: np.ndarray,
@@ -342,7 +415,22 @@ def draw_episode(
     outputs: np.ndarray,
     masks: np.ndarray,
 ) -> None:
-    """Begin an episode at a drawn row of a drawn market: every possible start of every market is equally likely."""
+    """Put a fresh account at a row and write its first observation."""
+    environments, markets, prices = borrow(environments), borrow(markets), borrow(prices)
+    place_environment(slot, market_index, row, length, borrow(blanks), environments, markets, prices, borrow(outputs))
+    observe(environments[slot], markets[market_index], borrow(features), prices, borrow(observations)[slot], borrow(masks)[slot])
+
+# %% ../../nbs/2_simulation/24_environment_step.ipynb #0c23fa93
+@compiled
+def draw_episode(
+    slot: int,
+    blanks: np.ndarray,         # as in `place_environment`
+    environments: np.ndarray,
+    markets: np.ndarray,
+    prices: np.ndarray,
+    outputs: np.ndarray,
+) -> None:
+    """Place an environment at a drawn row of a drawn market: every possible start of every market is equally likely."""
     environment = environments[slot]
     last = markets[markets.shape[0] - 1]
     start = np.int64(draw_number(environment.seed, environment.draws) % np.uint64(last.starts_before + last.starts))
@@ -352,7 +440,7 @@ def draw_episode(
         market_index += 1
     market = markets[market_index]
     row = market.first_row + start - market.starts_before
-    begin_episode(slot, market_index, row, market.length, blanks, environments, markets, features, prices, observations, outputs, masks)
+    place_environment(slot, market_index, row, market.length, blanks, environments, markets, prices, outputs)
 
 
 def blank_environments(

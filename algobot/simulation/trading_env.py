@@ -31,7 +31,8 @@ from algobot.market.features import (
 )
 from ..market.instruments import Instrument
 from ..market.store import BarSource
-from .accounts import EngineSettings, OrderResult, make_rules
+from .accounts import EngineSettings, ExitReason, OrderResult, make_rules
+from .engine import execute_exit
 from algobot.simulation.environment_step import (
     ACCOUNT_FEATURES,
     MARKET_DTYPE,
@@ -123,7 +124,7 @@ def check_range(
     last: int | None,             # None: to the end
 ) -> tuple[int, int]:             # first decision after the warm-up, last bar
     """The usable range of bars. Raises `ValueError` for an index outside the source or bars of another symbol."""
-    if bars.symbol != instrument.bars_symbol:
+    if bars.symbol and bars.symbol != instrument.bars_symbol:  # bars without a symbol fit any instrument
         raise ValueError(f"bars: {bars.symbol} was given, but {instrument.symbol} is traded on bars of {instrument.bars_symbol}")
     first, last = 0 if first is None else index(first), len(bars) - 1 if last is None else index(last)
     if not 0 <= first <= last < len(bars):
@@ -207,6 +208,7 @@ class EpisodeViews(gymnasium.Env[np.ndarray, int]):
 
     action_names: tuple[str, ...]
     _environments: np.ndarray  # (1,) of ENVIRONMENT_DTYPE
+    _markets: np.ndarray       # (1,) of MARKET_DTYPE
     _rows: tuple[np.ndarray, np.ndarray, np.ndarray]  # of `allocate_rows`
     _window: Bars              # the bars that were read
     _offset: int               # source index of the first of them
@@ -218,6 +220,14 @@ class EpisodeViews(gymnasium.Env[np.ndarray, int]):
         """The account now, by the names of `ACCOUNT_DTYPE`: cash, quantity, entry_price, premium, trailing_stop, ..."""
         record = self._environments["account"]
         return dict(zip(record.dtype.names or (), record[0].item(), strict=True))
+
+    @property
+    def closing_equity(self) -> float:
+        """What is left when the position is closed at the last close, fees paid: less than equity where an option still has time value."""
+        account, price = self._environments["account"].copy()[0], self._rows[1][0, OUTPUT_COLUMNS.index("price")]
+        if account["quantity"]:
+            execute_exit(account, self._markets["rules"][0], price, abs(account["quantity"]), ExitReason.ORDER)
+        return float(account["equity"])
 
     @property
     def segment(self) -> Bars:

@@ -9,7 +9,7 @@ __all__ = ['repeatable', 'amounts', 'KINDS', 'LARGEST_ORDER', 'settings_of_engin
            'test_reversal_is_a_close_and_an_open', 'test_largest_affordable_is_the_border',
            'test_fill_at_close_is_the_loop_shifted', 'test_no_bar_changes_the_past',
            'test_a_margin_call_comes_at_its_border', 'test_a_stop_only_informs_unless_asked',
-           'test_engine_is_the_kernel_with_a_face']
+           'test_a_bar_after_an_exit_still_marks', 'test_engine_is_the_kernel_with_a_face']
 
 # %% ../../nbs/9_tests/92_test_engine.ipynb #812f0ce4
 import math
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from ..foundation.compiled import compiled
 from ..market.instruments import Instrument
 from ..simulation.accounts import Direction, EngineSettings, ExitReason, OrderResult, make_rules, new_accounts
-from ..simulation.engine import BacktestingEngine, advance_bar, fill_at_close, fill_order, largest_affordable, process_bar, run_orders
+from ..simulation.engine import BacktestingEngine, advance_bar, close_position, fill_at_close, fill_order, largest_affordable, process_bar, run_orders
 from ..simulation.options import option_pnl, proxy_premium
 
 # %% ../../nbs/9_tests/92_test_engine.ipynb #8fe6402b
@@ -299,6 +299,18 @@ def test_a_stop_only_informs_unless_asked() -> None:
         advance_bar(account, rule, *flat_bar(80.0), 2.0)
     assert accounts["quantity"].tolist() == [10.0, 0.0]
     assert accounts["trailing_stop"][0] == 94.0
+
+
+def test_a_bar_after_an_exit_still_marks() -> None:
+    """A flat account is skipped only once it was marked: a close before the bar moves equity, peak and drawdown in the bar."""
+    account, rule = new_accounts(1, 10_000.0)[0], make_rules(KINDS["stock"], EngineSettings(brokerage=0.0))[0]
+    process_bar(account, rule, 1, 10.0, *flat_bar(100.0), 1.0, np.nan)
+    close_position(account, rule, 120.0)
+    advance_bar(account, rule, *flat_bar(120.0), 1.0)
+    assert (account["equity"], account["peak_equity"], account["drawdown"]) == (10_200.0, 10_200.0, 0.0)
+    marked = account.copy()
+    advance_bar(account, rule, *flat_bar(500.0), 1.0)
+    assert account["equity"] == marked["equity"] and account["exit_reason"] == ExitReason.NONE
 
 # %% ../../nbs/9_tests/92_test_engine.ipynb #fa04d504
 @repeatable

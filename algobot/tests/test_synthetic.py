@@ -4,10 +4,9 @@
 
 # %% auto #0
 __all__ = ['LIMIT', 'SETTINGS', 'BARS', 'UNEVEN', 'VOLUME', 'distance', 'assert_mean', 'assert_near', 'changed', 'log_prices',
-           'settings_strategy', 'test_any_settings_make_valid_bars', 'test_times_are_weekdays',
-           'test_one_seed_one_market_in_any_process', 'test_seeds_are_independent',
-           'test_a_batch_holds_one_market_at_a_time', 'test_trends', 'place_variance', 'variogram',
-           'test_stationary_places', 'test_mean_reversion_has_its_level_as_mean',
+           'test_any_settings_make_valid_bars', 'test_times_are_weekdays', 'test_one_seed_one_market_in_any_process',
+           'test_seeds_are_independent', 'test_a_batch_holds_one_market_at_a_time', 'test_trends', 'place_variance',
+           'variogram', 'test_stationary_places', 'test_mean_reversion_has_its_level_as_mean',
            'test_consolidation_is_uniform_between_its_walls', 'test_regimes_are_stationary_from_their_first_bar',
            'garch', 'test_garch_moments', 'test_garch_without_memory_is_a_random_walk', 'normal_below', 'brownian',
            'test_mean_range', 'test_high_with_drift', 'test_high_and_low_together',
@@ -80,7 +79,7 @@ def log_prices(market: SyntheticMarket) -> np.ndarray:
 
 # %% ../../nbs/9_tests/98_test_synthetic.ipynb #04bd497d
 @st.composite
-def settings_strategy(draw: Any) -> SyntheticSettings:
+def _settings_strategy(draw: Any) -> SyntheticSettings:
     """Valid settings far away from the shipped ones."""
     weights = draw(st.lists(st.sampled_from([0.0, 0.3, 1.0, 7.0]), min_size=5, max_size=5).filter(any))
     sizes = st.floats(1e-6, 0.1)
@@ -97,7 +96,7 @@ def settings_strategy(draw: Any) -> SyntheticSettings:
 
 
 @steady
-@given(settings=settings_strategy(), seed=st.integers(0, 2**40), length=st.integers(1, 300), more=st.integers(0, 50))
+@given(settings=_settings_strategy(), seed=st.integers(0, 2**40), length=st.integers(1, 300), more=st.integers(0, 50))
 def test_any_settings_make_valid_bars(settings: SyntheticSettings, seed: int, length: int, more: int) -> None:
     """Bars pass their own checks, are finite, begin a longer market, and hold no regime of weight 0."""
     market, longer = simulate_market(settings, length, seed, timeframe="5m"), simulate_market(settings, length + more, seed, timeframe="5m")

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['small_settings', 'agents_agree', 'reference', 'test_other_seeds_give_other_agents',
            'test_two_processes_give_what_one_gives', 'test_an_error_in_a_worker_comes_out',
-           'test_a_killed_run_goes_on_to_the_same_agents']
+           'test_a_killed_run_goes_on_to_the_same_agents', 'test_a_fitted_scaler_goes_from_training_to_judging']
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #90fa548b
 import os
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #9922500b
@@ -21,8 +22,11 @@ import torch
 import yaml
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #f7a4e78b
+from ..agents.ppo import load_agent
+from ..evaluation.judge import judge_run
 from ..foundation.checkpoints import load_state
-from ..training.trainer import RunSettings, TrainedRun, load_run, train_run
+from ..training.markets import DateRange, whole_range_env
+from ..training.trainer import RunSettings, TrainedRun, load_run, run_markets, run_scaler, train_run
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #698875ee
 def small_settings(total_steps: int = 4096) -> RunSettings:
@@ -79,3 +83,20 @@ def test_a_killed_run_goes_on_to_the_same_agents(reference: TrainedRun, tmp_path
     assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
     assert checkpoint.exists() and not (run_dir / "training.json").exists()
     assert agents_agree(reference, train_run(load_run(config), run_dir, resume=True))
+
+# %% ../../nbs/9_tests/90_test_trainer.ipynb #bedde424
+def test_a_fitted_scaler_goes_from_training_to_judging(tmp_path: Path) -> None:
+    """Train and judge with fitted constants; the agent does not act under others."""
+    small = small_settings(1024)
+    features = small.environment.features.model_copy(update={"zscore": "fitted"})
+    settings = small.model_copy(update={"seeds": (0,), "environment": small.environment.model_copy(update={"features": features})})
+    run = train_run(settings, tmp_path / "fitted")
+    report, page = judge_run(run.run_dir)
+    assert page.exists() and report.symbols[0].agent.runs
+    market = run_markets(settings, settings.split.test)[0]
+    shorter = settings.split.model_copy(update={"train": DateRange(first=date(1999, 1, 1), last=date(2003, 12, 31))})
+    other = run_scaler(settings.model_copy(update={"split": shorter}))
+    agent = load_agent(run.run_dir / "seeds" / "0" / "agent.pt")
+    agent.check_environment(whole_range_env(market, settings.environment, run_scaler(settings)))
+    with pytest.raises(ValueError, match="scaler"):
+        agent.check_environment(whole_range_env(market, settings.environment, other))

@@ -14,6 +14,7 @@ from pydantic import model_validator
 
 # %% ../../nbs/4_training/40_markets.ipynb #ec0909f8
 from ..foundation.settings import Settings, SettingsError
+from ..market.features import FittedZScore
 from ..market.instruments import Instrument
 from ..market.store import DataLoader
 from ..simulation.trading_env import TradingEnv, TradingEnvSettings
@@ -48,7 +49,7 @@ class Split(Settings):
         if not self.train.last < self.validation.first:
             raise ValueError(f"validation must begin after train ends: {self.validation.first} is not after {self.train.last}")
         if not self.validation.last < self.test.first:
-            raise ValueError(f"test must begin after validate ends: {self.test.first} is not after {self.validation.last}")
+            raise ValueError(f"test must begin after validation ends: {self.test.first} is not after {self.validation.last}")
         return self
 
 # %% ../../nbs/4_training/40_markets.ipynb #d94faa69
@@ -79,6 +80,8 @@ def load_market(
 def whole_range_env(
     market: Market,
     rules: TradingEnvSettings,
+    scaler: FittedZScore | None = None,  # for features.zscore = "fitted"
 ) -> TradingEnv:
     """One market as an environment whose episode is the market's whole range: what choosing and judging use."""
-    return TradingEnv(market.bars, market.instrument, rules.model_copy(update={"episode_length": None}), first=market.first, last=market.last)
+    whole = rules.model_copy(update={"episode_length": None})
+    return TradingEnv(market.bars, market.instrument, whole, first=market.first, last=market.last, scaler=scaler)

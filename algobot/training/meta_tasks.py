@@ -19,9 +19,7 @@ from pydantic import Field
 
 # %% ../../nbs/4_training/42_meta_tasks.ipynb #a1fccf55
 from ..foundation.settings import Settings, SettingsError
-from ..market.bars import Bars
 from ..market.features import feature_warmup
-from ..market.instruments import Instrument
 from ..market.regimes import Regime, load_synthetic
 from ..market.synthetic import fit_synthetic, simulate_market
 from ..simulation.trading_env import TradingEnvSettings
@@ -73,6 +71,9 @@ class SideBySideEnv(VectorEnv):
         self.single_observation_space, self.single_action_space = first.single_observation_space, first.single_action_space
         self.observation_space, self.action_space = (batch_space(space, self.num_envs) for space in (self.single_observation_space, self.single_action_space))
         self.cuts = np.cumsum([env.num_envs for env in envs])[:-1]
+        for name in ("observation_names", "action_names", "config", "scaler"):   # what observations mean, for the files of agents
+            if hasattr(first, name):
+                setattr(self, name, getattr(first, name))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict[str, Any]]:
         """Reset all; row i gets what it would get from seed + i."""
@@ -159,7 +160,8 @@ def synthetic_markets(
         settings = load_synthetic(choice.file)
     else:
         settings = fit_synthetic(like.bars.window(0, len(like.bars) if like.last is None else like.last + 1))
-    settings = settings.model_copy(update={"start_price": float(np.median(like.bars.close[like.first : like.last]))})
+    closes = like.bars.window(0, len(like.bars)).close[like.first : like.last]
+    settings = settings.model_copy(update={"start_price": float(np.median(closes))})
     regimes, markets = tuple(Regime), []
     for index in range(choice.count):
         symbol = f"SYN{choice.seed + index}"

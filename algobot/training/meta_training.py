@@ -10,7 +10,7 @@ __all__ = ['META_CHECKPOINT', 'MAY_CHANGE', 'MetaHook', 'MetaSettings', 'task_ba
 # %% ../../nbs/4_training/42_meta_training.ipynb #8ca72129
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 # %% ../../nbs/4_training/42_meta_training.ipynb #567e5274
 from ..agents.ppo import compute_gae
-from ..foundation.adaptation import Loss, trainable_parameters
+from ..foundation.adaptation import Loss, Parameters, call_of, call_with, stack_parameters, trainable_parameters
 from ..foundation.checkpoints import load_state, save_state
 from ..foundation.hardware import choose_device, limited_threads
 from ..foundation.networks import Policy, entropy_of
@@ -32,7 +32,7 @@ from ..foundation.rollouts import Rollout, collect_rollout, start_cursor
 from ..foundation.settings import Settings, SettingsError, parse_settings
 from ..foundation.tracking import RunLogger
 from .maml import Engine, InnerLoop, InnerRates, MetaGradient, StackedPolicies, TaskBatch, mean_of_valid, meta_gradient, rate_parameters_of, surrogate_loss
-from .meta_tasks import Part, Sampler
+from .meta_tasks import Sampler
 
 # %% ../../nbs/4_training/42_meta_training.ipynb #58078616
 class MetaSettings(Settings):
@@ -43,7 +43,7 @@ class MetaSettings(Settings):
     envs_per_task: int = Field(8, ge=1)               # environments of each task, stepped together
     num_steps: int = Field(128, ge=1)                 # steps of each rollout; it begins with an episode, so best a multiple of the episode's length
     inner_steps: int = Field(1, ge=0)                 # gradient steps on each task, each with a rollout of its own; 0: no adaptation, joint training
-    inner_learning_rate: float = Field(0.1, gt=0)     # alpha, or where learnable rates begin
+    inner_learning_rate: float = Field(0.5, gt=0)     # alpha, or where learnable rates begin
     learn_rates: Literal["no", "all", "parameter", "weight"] = "parameter"  # learnable inner rates: none, one, one a tensor, one a weight
     rate_learning_rate: float = Field(0.01, gt=0)     # Adam's step size for log(alpha)
     inner_value_coefficient: float = Field(0.0, ge=0) # weight of the critic's loss in the inner steps; 0: the critic is shared and not adapted
@@ -53,7 +53,8 @@ class MetaSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0)          # Adam's step size in the outer loop
     clip: float = Field(0.2, gt=0, lt=1)              # how far the adapted policies' ratio may move from 1 and still be rewarded
     value_coefficient: float = Field(0.5, ge=0)       # weight of the critic's loss on the query
-    entropy_coefficient: float = Field(0.01, ge=0)    # weight of the adapted policies' entropy
+    entropy_coefficient: float = Field(0.01, ge=0)    # weight of the adapted policies' entropy at the beginning
+    final_entropy_coefficient: float | None = Field(None, ge=0)  # and at the end, linearly; None: the same all along
     max_grad_norm: float = Field(0.5, gt=0)           # outer gradients longer than this are shortened to it
     target_kl: float | None = Field(None, gt=0)       # no further epoch once the adapted policies have moved 1.5 times this; None: never stop
     gamma: float = Field(0.99, ge=0, le=1)            # discount a step
@@ -89,7 +90,8 @@ def task_batch(
     parts = (rollout.observations, rollout.action_masks, rollout.actions, rollout.log_probs, scaled, returns, None if rollout.valid.all() else rollout.valid)
     memory = {} if rollout.states is None or rollout.starts is None else {
         "state": _by_task(rollout.states[::steps], tasks, 1, True), "starts": order(rollout.starts)}
-    return TaskBatch(*(None if part is None else order(part) for part in parts), **memory)
+    ordered: list[Any] = [None if part is None else order(part) for part in parts]
+    return TaskBatch(*ordered, **memory)
 
 
 def _by_task(values: Tensor, tasks: int, steps: int, flat: bool) -> Tensor:
@@ -104,8 +106,10 @@ class QueryLoss:
 
     adds_auxiliary = True   # the policy's own auxiliary loss is added
 
-    def __init__(self, settings: MetaSettings):
+    def __init__(self, settings: MetaSettings, share: float = 0.0):
+        start, end = settings.entropy_coefficient, settings.final_entropy_coefficient
         self.settings, self.seen = settings, list[dict[str, Tensor]]()
+        self.entropy_coefficient = start if end is None else start + (end - start) * min(share, 1.0)   # after a share of the training
 
     def __call__(self, log_probs: Tensor, values: Tensor, batch: TaskBatch) -> Tensor:
         """(tasks,) or ()."""
@@ -116,7 +120,7 @@ class QueryLoss:
             far = ((ratio - 1).abs() > settings.clip).to(ratio.dtype)
             parts = {"approximate_kl": ratio - 1 - log_ratio, "clip_fraction": far, "entropy": entropy_of(log_probs), "value_loss": (values - batch.returns).square()}
             self.seen.append({name: mean_of_valid(part, batch).mean() for name, part in parts.items()})
-        return surrogate_loss(log_probs, values, batch, settings.clip, settings.value_coefficient, settings.entropy_coefficient)
+        return surrogate_loss(log_probs, values, batch, settings.clip, settings.value_coefficient, self.entropy_coefficient)
 
     def taken(self) -> dict[str, float]:
         """Means over the calls since the last time."""
@@ -140,7 +144,7 @@ class Played:
 
 def play(
     policy: Policy,
-    parameters: dict[str, Tensor],  # (tasks, ...) of each task
+    parameters: Parameters,         # (tasks, ...) of each task
     env: VectorEnv,                 # rows of the tasks in turn
     settings: MetaSettings,
     seed: int,                      # of the episodes
@@ -216,7 +220,7 @@ def meta_update(
     settings: MetaSettings,
 ) -> dict[str, float]:             # means over the epochs
     """Outer steps on the data of one iteration."""
-    loss, seen = QueryLoss(settings), []
+    loss, seen = QueryLoss(settings, state.iteration / settings.iterations), []
     for epoch in range(settings.epochs):
         if epoch == 0 and settings.engine == "functional":
             result = loop.finish(query, loss)
@@ -232,9 +236,6 @@ def meta_update(
 @torch.no_grad()
 def adaptation_kl(policy: Policy, loop: InnerLoop, batch: TaskBatch) -> float:
     """How far the adapted policies are from the meta-policy on the data of a batch, in nats: mean of log(adapted / before) under the adapted."""
-    from algobot.foundation.adaptation import call_of, call_with
-    from algobot.foundation.adaptation import stack_parameters
-
     arguments, method = call_of(batch)
     after = call_with(policy, loop.parameters, arguments, method)[0]
     before = call_with(policy, stack_parameters(loop.start, len(batch.actions)), arguments, method)[0]
@@ -275,8 +276,6 @@ def measure(
     seed: int,                 # of the episodes
 ) -> dict[str, float]:         # "query/before", "query/after" and the same for each group of tasks
     """Mean reward a step on the query with and without adaptation, in the same episodes, with actions drawn from the same numbers."""
-    from algobot.foundation.adaptation import stack_parameters
-
     figures: dict[str, float] = {}
     for name, parameters in (("before", stack_parameters(loop.start, len(tasks))), ("after", loop.parameters)):
         rewards = play(policy, parameters, env, settings, seed, torch.Generator(next(policy.parameters()).device).manual_seed(seed)).rewards
