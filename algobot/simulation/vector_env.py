@@ -343,7 +343,7 @@ class TradingVectorEnv(RestorableVectorEnv):
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}: at least 1 is right")
         self.markets, self.num_envs, self.config, self._seed, self._seeded = tuple(markets), num_envs, config or TradingEnvSettings(), seed, False
-        self.threads = count_threads(threads)
+        self.scaler, self.threads = scaler, count_threads(threads)
         self.action_names, self.observation_names = action_names(self.config.max_quantity), observation_names(self.config)
         self._widths = len(self.observation_names), len(self.action_names)
         self.single_action_space = spaces.Discrete(len(self.action_names))

@@ -27,6 +27,7 @@ from pydantic import Field, model_validator
 
 # %% ../../nbs/4_training/43_trainer.ipynb #75dcf3f6
 from ..agents.ppo import CHECKPOINT_NAME, Policy, PPOAgent, PPOSettings, load_agent, train_ppo
+from ..foundation.hardware import limited_threads
 from ..foundation.settings import Settings, SettingsError, load_settings, write_atomically
 from ..foundation.tracking import RunLogger, progress_bars
 from ..market.features import FittedZScore, fit_zscore
@@ -202,14 +203,15 @@ def train_seed(
     sampler: Sampler | None = None,     # of tasks for meta-training; None: from the settings
 ) -> list[Candidate]:                   # the snapshots in order, the best one marked
     """Train one seed on the training years, then choose among its snapshots on the validation years."""
-    training = SeedTraining(settings, seed, run_dir, report, resume, sampler)
-    policy = make_policy(settings.policy, training.agent, training.env, seed)
-    if settings.meta is None:
-        training.ppo(policy, snapshots=True)
-    else:
-        training.meta(policy)
-    training.env.close()
-    return choose_snapshot(settings, seed, run_dir)
+    with limited_threads(1):  # the same in this process as in a worker: the number of threads changes the last bits
+        training = SeedTraining(settings, seed, run_dir, report, resume, sampler)
+        policy = make_policy(settings.policy, training.agent, training.env, seed)
+        if settings.meta is None:
+            training.ppo(policy, snapshots=True)
+        else:
+            training.meta(policy)
+        training.env.close()
+        return choose_snapshot(settings, seed, run_dir)
 
 # %% ../../nbs/4_training/43_trainer.ipynb #516e72cd
 def load_ready(
@@ -252,9 +254,6 @@ def choose_snapshot(
 # %% ../../nbs/4_training/43_trainer.ipynb #887a3855
 def _work(settings: RunSettings, seed: int, run_dir: str, resume: bool, queue: Any) -> list[Candidate]:
     """What one worker process does; module level, so that it can be sent to a spawned process."""
-    from algobot.foundation.hardware import set_threads
-
-    set_threads(1)
     return train_seed(settings, seed, run_dir, report=lambda steps: queue.put((seed, steps)), resume=resume)
 
 # %% ../../nbs/4_training/43_trainer.ipynb #e33363f4
