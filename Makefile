@@ -22,6 +22,7 @@ $(STAMP): settings.ini setup.py constraints.txt
 	$(BIN)/python -m pip install -q setuptools wheel cython numpy -c constraints.txt
 	$(BIN)/python -m pip install -q -e '.[dev]' -c constraints.txt
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation --use-pep517 --config-settings=--global-option=build_ext learn2learn==0.2.0
+	@mkdir -p $(VENV)/etc/jupyter && ln -sf ../../../.jupyter/jupyter_server_config.py $(VENV)/etc/jupyter/
 	@if git rev-parse --git-dir >/dev/null 2>&1; then git config --local include.path ../.gitconfig; fi
 	@touch $@
 
@@ -34,7 +35,7 @@ test: check-notebooks check-readme lint types test-notebooks test-package docs #
 	@echo "All checks passed."
 
 lab: $(STAMP) ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab nbs
+	$(BIN)/jupyter lab nbs $(if $(filter 0,$(shell id -u)),--allow-root)
 
 docs: $(STAMP) ## build the site into docs/_site (a warning is an error)
 	$(BIN)/python docs/build.py
