@@ -1,10 +1,11 @@
-"""Make the bars in data/bars from the data that two Python packages carry, or check that they are these.
+"""Make the bars in data/bars from the data that three Python packages carry, or check that they are these.
 
     pip install arch backtesting
+    pip install --no-deps skfolio
     python data/build.py            # write data/bars again
     python data/build.py --check    # only compare: values always, bytes where Arrow's version is the one of data/README.md
 
-Needs algobot itself, arch (S&P 500, Nasdaq, VIX) and backtesting (GOOG, EURUSD); of the latter only data files are read, no code is run.
+Needs algobot itself, arch (S&P 500, Nasdaq, VIX), backtesting (GOOG, EURUSD) and skfolio (RRC); of the last two only data files are read, no code is run.
 """
 import argparse
 import hashlib
@@ -37,12 +38,20 @@ def vix_bars() -> Bars:
     return Bars.from_frame(pd.DataFrame({"date": frame["Date"]} | dict.fromkeys(("open", "high", "low", "close"), frame["vix"])), "VIX", "1d")
 
 
+def range_resources_bars() -> Bars:
+    """One adjusted close a day: open = high = low = close, volume 0. Only days of the two indices, so that the three can be held together."""
+    frame = pd.read_csv(package_file("skfolio", "datasets", "data", "sp500_dataset.csv.gz"))
+    frame = frame[frame["Date"].between("1999-01-04", "2018-12-31")]
+    return Bars.from_frame(pd.DataFrame({"date": frame["Date"]} | dict.fromkeys(("open", "high", "low", "close"), frame["RRC"])), "RRC", "1d")
+
+
 def all_bars() -> list[Bars]:
     """Every series that is shipped, in the order of data/README.md."""
     return [
         read_csv(package_file("arch", "data", "sp500", "sp500.csv.gz"), "SPX", "1d"),
         read_csv(package_file("arch", "data", "nasdaq", "nasdaq.csv.gz"), "IXIC", "1d"),
         vix_bars(),
+        range_resources_bars(),
         read_csv(package_file("backtesting", "test", "GOOG.csv"), "GOOG", "1d"),
         read_csv(package_file("backtesting", "test", "EURUSD.csv"), "EURUSD", "1h"),
     ]
