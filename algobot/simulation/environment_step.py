@@ -4,25 +4,28 @@
 
 # %% auto #0
 __all__ = ['PRICE_COLUMNS', 'OPEN', 'HIGH', 'LOW', 'CLOSE', 'ATR', 'PREMIUM', 'ENVIRONMENT_DTYPE', 'MARKET_DTYPE',
-           'ACCOUNT_FEATURES', 'OBSERVATION_LIMIT', 'OUTPUT_COLUMNS', 'TERMS', 'RUNNING', 'TERMINATED', 'TRUNCATED',
-           'OVER', 'NO_SUCH_ACTION', 'borrow', 'action_names', 'decode_action', 'preview_entry', 'preview_exit',
-           'entry_prices', 'preview_order', 'largest_opening', 'write_mask', 'observe', 'is_ruined', 'write_outputs',
-           'trade_bar', 'advance_environment', 'step_environment', 'draw_number', 'place_environment', 'begin_episode',
-           'draw_episode', 'blank_environments']
+           'ACCOUNT_FEATURES', 'SEEN', 'OBSERVATION_LIMIT', 'OUTPUT_COLUMNS', 'TERMS', 'OUT', 'RUNNING', 'TERMINATED',
+           'TRUNCATED', 'OVER', 'NO_SUCH_ACTION', 'borrow', 'PLACES_DTYPE', 'pointer_to', 'PIN_DTYPE', 'action_names',
+           'decode_action', 'observe', 'is_ruined', 'write_outputs', 'trade_bar', 'advance_environment',
+           'step_environment', 'Places', 'step_at', 'draw_number', 'place_environment', 'begin_episode', 'draw_episode',
+           'blank_environments']
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #c22d567a
 import math
+from collections import namedtuple
 from typing import Any
 
 import numpy as np
+from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..foundation.compiled import compiled
-from .accounts import ACCOUNT_DTYPE, RULES_DTYPE, Direction, ExitReason, OrderResult, new_accounts
-from .engine import available_cash, check_entry, fill_at_close
+from .accounts import ACCOUNT_DTYPE, RULES_DTYPE, Direction, OrderResult, new_accounts
+from .action_mask import preview_order, write_mask
+from .engine import fill_at_close
 from .rewards import LEDGER_TERMS, REWARD_RULES_DTYPE, REWARD_STATE_DTYPE, distance_to_trail, score_step, start_rewards
-from .terms import entry_terms, exit_terms
+from .terms import entry_terms
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #59392741
 PRICE_COLUMNS = ("open", "high", "low", "close", "atr", "premium")
@@ -48,61 +51,6 @@ def decode_action(
     if action < 2 + max_quantity:
         return 1, float(action - 1)
     return -1, float(action - 1 - max_quantity)
-
-# %% ../../nbs/2_simulation/24_environment_step.ipynb #4760ac01
-@compiled
-def preview_entry(account: Any, rules: Any, direction: int, lots: float, price: float, premium: float) -> int:
-    """What the engine would say to opening `lots` at `price`, an opposite position being closed first."""
-    return check_entry(rules, direction, lots, available_cash(account, rules, direction, price), price, premium)
-
-
-@compiled
-def preview_exit(account: Any, rules: Any, lots: float, price: float) -> int:
-    """What the engine would say to closing `lots` at `price`."""
-    _, _, proceeds, fees, _ = exit_terms(account, rules, price, lots, ExitReason.ORDER)
-    return OrderResult.REFUSED_CASH if account.margin == 0.0 and account.cash + proceeds < fees else OrderResult.FILLED
-
-
-@compiled
-def entry_prices(account: Any, rules: Any, direction: int, price: float, gap: float) -> tuple[float, float]:
-    """The two prices between which an order to open must be payable: the next open's limits; for an option one price, where the old option is worth least."""
-    if rules.is_option:
-        if account.quantity * direction < 0.0 and gap > 0.0:
-            # at the strike the old option is worthless; within its slippage it brings only a commission
-            price = account.entry_price - direction * (rules.slippage_ticks + (1.0 if rules.round_to_tick else 0.0)) * rules.tick_size
-        return price, price
-    # available cash less cost is concave in the price: what passes at both ends passes between them
-    return (price + gap, max(price - gap, 0.01 * price)) if gap > 0.0 else (price, price)
-
-
-@compiled
-def preview_order(
-    account: Any,     # record of ACCOUNT_DTYPE
-    rules: Any,       # record of RULES_DTYPE
-    direction: int,   # `Direction`
-    quantity: float,  # lots of the target
-    price: float,     # close of the deciding bar
-    gap: float,       # the next open may lie this far from the close, in price
-    premium: float,   # per unit, known at the close
-) -> int:             # `OrderResult`: NONE, FILLED or NO_CHANGE where the order is allowed, else why not
-    """Judge an order at the close; changes nothing."""
-    if direction == Direction.HOLD:
-        return OrderResult.NONE
-    held = account.quantity * direction
-    if direction == Direction.CLOSE:
-        return preview_exit(account, rules, abs(account.quantity), price) if account.quantity != 0.0 else OrderResult.REFUSED_NO_POSITION
-    if held > 0.0:
-        if quantity == held:
-            return OrderResult.NO_CHANGE
-        if quantity < held:
-            return preview_exit(account, rules, held - quantity, price)
-        if rules.is_option:
-            return OrderResult.REFUSED_INCREASE
-    if rules.is_option and not 0.0 < premium < np.inf:
-        return OrderResult.REFUSED_INPUT
-    lots, (first, second) = quantity - max(held, 0.0), entry_prices(account, rules, direction, price, gap)
-    result = preview_entry(account, rules, direction, lots, first, premium)
-    return preview_entry(account, rules, direction, lots, second, premium) if result == OrderResult.FILLED and second != first else result
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #534dcea6
 ENVIRONMENT_DTYPE = np.dtype([
@@ -130,74 +78,13 @@ MARKET_DTYPE = np.dtype([
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #694b2560
 ACCOUNT_FEATURES = ("position", "unrealised_pnl", "growth", "drawdown", "distance_to_trail", "move", "time_held", "premium", "lot_cost", "can_long", "can_short")
+SEEN: Any = namedtuple("Seen", ACCOUNT_FEATURES)(*range(len(ACCOUNT_FEATURES)))  # SEEN.drawdown: its place among them
 OBSERVATION_LIMIT = 10.0  # every number of an observation lies within +- this
 
-# %% ../../nbs/2_simulation/24_environment_step.ipynb #7014ca23
-@compiled
-def largest_opening(
-    account: Any,     # record of ACCOUNT_DTYPE
-    rules: Any,       # record of RULES_DTYPE
-    direction: int,   # +1 or -1
-    most: int,        # lots
-    price: float,     # as in `preview_order`
-    gap: float,
-    premium: float,
-) -> int:             # lots of the target; what is held where nothing can be opened or added
-    """Largest target up to `most` that `preview_order` allows."""
-    held = max(account.quantity * direction, 0.0)
-    low, high = int(held), most + 1
-    if rules.is_option and (held > 0.0 or not 0.0 < premium < np.inf):
-        return low
-    first, second = entry_prices(account, rules, direction, price, gap)
-    cash = available_cash(account, rules, direction, first)
-    other = available_cash(account, rules, direction, second) if second != first else cash
-    target = most
-    while high - low > 1:
-        fits = check_entry(rules, direction, target - held, cash, first, premium) == OrderResult.FILLED
-        if fits and second != first:
-            fits = check_entry(rules, direction, target - held, other, second, premium) == OrderResult.FILLED
-        if fits:
-            low = target
-        else:
-            high = target
-        target = (low + high) // 2
-    return low
 
-
-@compiled
-def write_mask(
-    account: Any,       # record of ACCOUNT_DTYPE
-    market: Any,        # record of MARKET_DTYPE
-    price: float,       # close
-    gap: float,         # in price
-    premium: float,     # per unit
-    mask: np.ndarray,   # (A,) int8, overwritten: 1 = possible now
-) -> tuple[int, int]:   # largest allowed target long and short, lots
-    """Write which actions are possible at this close: what `preview_order` says of each."""
-    rules, most, lots = market.rules, market.max_quantity, account.quantity
-    sides = (1, -1)  # for a bare 1 and a bare -1 Numba would compile everything below twice
-    long = largest_opening(account, rules, sides[0], most, price, gap, premium)
-    short = long if rules.is_option and lots == 0.0 else largest_opening(account, rules, sides[1], most, price, gap, premium)
-    mask[0], mask[1] = 1, 0
-    for target in range(1, most + 1):
-        mask[1 + target] = target <= long
-        mask[1 + most + target] = target <= short
-    if lots != 0.0:
-        held, same, largest = abs(lots), 1 if lots > 0.0 else 1 + most, 0
-        mask[1] = preview_exit(account, rules, held, price) == OrderResult.FILLED
-        for target in range(1, most + 1):
-            if target < held:
-                mask[same + target] = preview_exit(account, rules, held - target, price) == OrderResult.FILLED
-            elif target == held:
-                mask[same + target] = 1
-            largest = target if mask[same + target] != 0 else largest
-        long, short = (largest, short) if lots > 0.0 else (long, largest)
-    return long, short
-
-# %% ../../nbs/2_simulation/24_environment_step.ipynb #ebcc4469
 @compiled
 def _limit(value: float) -> float:
-    return -10.0 if value < -10.0 else (10.0 if value > 10.0 else value)
+    return -OBSERVATION_LIMIT if value < -OBSERVATION_LIMIT else (OBSERVATION_LIMIT if value > OBSERVATION_LIMIT else value)
 
 
 @compiled
@@ -213,23 +100,24 @@ def observe(
     account, rules, row, width = environment.account, market.rules, environment.row, features.shape[1]
     for column in range(width):
         observation[column] = features[row, column]
-    price, atr, premium = prices[row, 3], prices[row, 4], prices[row, 5]
-    largest_long, largest_short = write_mask(account, market, price, market.gap_allowance * atr, premium, mask)
+    price, atr, premium = prices[row, CLOSE], prices[row, ATR], prices[row, PREMIUM]
+    largest_long, largest_short = write_mask(account, rules, market.max_quantity, price, market.gap_allowance * atr, premium, mask)
     sign = 1.0 if account.quantity > 0.0 else (-1.0 if account.quantity < 0.0 else 0.0)
     _, _, cost, margin, _, _ = entry_terms(rules, 1, 1.0, price, premium)
     share = rules.max_premium_share if rules.is_option else 1.0
     equity = max(account.equity, 1e-9 * account.initial_capital)
-    observation[width] = _limit(account.quantity / market.max_quantity)
-    observation[width + 1] = _limit(account.unrealised_pnl / (rules.max_drawdown * account.initial_capital))
-    observation[width + 2] = _limit(math.log(equity / account.initial_capital) / rules.max_drawdown)
-    observation[width + 3] = _limit(account.drawdown / rules.max_drawdown)
-    observation[width + 4] = _limit(distance_to_trail(account.quantity, price, account.trailing_stop, atr))
-    observation[width + 5] = _limit(sign * (price - account.entry_price) / atr if atr > 0.0 else 0.0)
-    observation[width + 6] = _limit(account.bars_held / rules.expiry_bars)
-    observation[width + 7] = _limit(10.0 * premium / price if rules.is_option else 0.0)
-    observation[width + 8] = _limit((cost + margin) / (share * equity))
-    observation[width + 9] = largest_long / market.max_quantity
-    observation[width + 10] = largest_short / market.max_quantity
+    own = observation[width:]
+    own[SEEN.position] = _limit(account.quantity / market.max_quantity)
+    own[SEEN.unrealised_pnl] = _limit(account.unrealised_pnl / (rules.max_drawdown * account.initial_capital))
+    own[SEEN.growth] = _limit(math.log(equity / account.initial_capital) / rules.max_drawdown)
+    own[SEEN.drawdown] = _limit(account.drawdown / rules.max_drawdown)
+    own[SEEN.distance_to_trail] = _limit(distance_to_trail(account.quantity, price, account.trailing_stop, atr))
+    own[SEEN.move] = _limit(sign * (price - account.entry_price) / atr if atr > 0.0 else 0.0)
+    own[SEEN.time_held] = _limit(account.bars_held / rules.expiry_bars)
+    own[SEEN.premium] = _limit(10.0 * premium / price if rules.is_option else 0.0)
+    own[SEEN.lot_cost] = _limit((cost + margin) / (share * equity))
+    own[SEEN.can_long] = largest_long / market.max_quantity
+    own[SEEN.can_short] = largest_short / market.max_quantity
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #e8774687
 @compiled
@@ -252,6 +140,7 @@ def is_ruined(
 OUTPUT_COLUMNS = (*LEDGER_TERMS, "reward", "equity", "price", "traded", "position", "realised_pnl", "unrealised_pnl", "fees_paid", "drawdown",
                   "bar", "order_result", "exit_reason")
 TERMS = len(LEDGER_TERMS)
+OUT: Any = namedtuple("Out", OUTPUT_COLUMNS)(*range(len(OUTPUT_COLUMNS)))  # OUT.equity: its column
 RUNNING, TERMINATED, TRUNCATED, OVER, NO_SUCH_ACTION = range(5)  # what a step says
 
 
@@ -266,19 +155,19 @@ def write_outputs(
     output: np.ndarray,   # (O,) overwritten after the ledger
 ) -> None:
     """Write what a caller may want to know, in the order of `OUTPUT_COLUMNS`."""
-    account, terms = environment.account, 10
-    output[terms] = reward
-    output[terms + 1] = account.equity
-    output[terms + 2] = price
-    output[terms + 3] = traded
-    output[terms + 4] = account.quantity
-    output[terms + 5] = account.realised_pnl
-    output[terms + 6] = account.unrealised_pnl
-    output[terms + 7] = account.fees_paid
-    output[terms + 8] = account.drawdown
-    output[terms + 9] = environment.row + offset
-    output[terms + 10] = 0 + result  # Numba casts an IntEnum to an int, but not to a float
-    output[terms + 11] = account.exit_reason
+    account = environment.account
+    output[OUT.reward] = reward
+    output[OUT.equity] = account.equity
+    output[OUT.price] = price
+    output[OUT.traded] = traded
+    output[OUT.position] = account.quantity
+    output[OUT.realised_pnl] = account.realised_pnl
+    output[OUT.unrealised_pnl] = account.unrealised_pnl
+    output[OUT.fees_paid] = account.fees_paid
+    output[OUT.drawdown] = account.drawdown
+    output[OUT.bar] = environment.row + offset
+    output[OUT.order_result] = 0 + result  # Numba casts an IntEnum to an int, but not to a float
+    output[OUT.exit_reason] = account.exit_reason
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #bd3093cf
 @compiled
@@ -292,9 +181,9 @@ def trade_bar(
     bar: np.ndarray,     # (6,) prices of the next one
 ) -> int:                # `OrderResult`
     """Judge the order at the decision, then fill it and carry the account over the next bar."""
-    allowed = preview_order(account, rules, direction, quantity, before[3], gap, before[5])
-    order, price = direction if allowed == OrderResult.FILLED else 0, before[3] if rules.fill_at_close else bar[0]
-    result = fill_at_close(account, rules, order, quantity, price, bar[0], bar[1], bar[2], bar[3], before[4], before[5])
+    allowed = preview_order(account, rules, direction, quantity, before[CLOSE], gap, before[PREMIUM])
+    order, price = direction if allowed == OrderResult.FILLED else 0, before[CLOSE] if rules.fill_at_close else bar[OPEN]
+    result = fill_at_close(account, rules, order, quantity, price, bar[OPEN], bar[HIGH], bar[LOW], bar[CLOSE], before[ATR], before[PREMIUM])
     return result if allowed == OrderResult.FILLED else allowed
 
 
@@ -314,16 +203,16 @@ def advance_environment(
         return NO_SUCH_ACTION
     direction, quantity = decode_action(action, market.max_quantity)
     held, traded = account.quantity, account.traded_value
-    result = trade_bar(account, rules, direction, quantity, market.gap_allowance * prices[row, 4], prices[row], prices[row + 1])
+    result = trade_bar(account, rules, direction, quantity, market.gap_allowance * prices[row, ATR], prices[row], prices[row + 1])
     row += 1
     environment.row = row
-    price, atr = prices[row, 3], prices[row, 4]
-    terminated = account.drawdown > rules.max_drawdown or is_ruined(account, rules, price, prices[row, 5])
+    price, atr = prices[row, CLOSE], prices[row, ATR]
+    terminated = account.drawdown > rules.max_drawdown or is_ruined(account, rules, price, prices[row, PREMIUM])
     filled = result == OrderResult.FILLED
-    reduced = filled and held != 0.0 and (direction == 2 or direction * held < 0.0 or quantity < abs(held))
+    reduced = filled and held != 0.0 and (direction == Direction.CLOSE or direction * held < 0.0 or quantity < abs(held))
     distance = distance_to_trail(account.quantity, price, account.trailing_stop, atr)
     reward = score_step(reward_state, market.reward, account.equity, account.drawdown, account.fees_paid, account.realised_pnl, account.quantity,
-                        account.unrealised_pnl, account.trailing_stop, distance, atr, filled, reduced, terminated, output[:10])
+                        account.unrealised_pnl, account.trailing_stop, distance, atr, filled, reduced, terminated, output[:TERMS])
     write_outputs(environment, price, market.offset, account.traded_value - traded, reward, result, output)
     truncated = row >= environment.last_row and not terminated
     environment.over = 1 if terminated or truncated else 0
@@ -364,6 +253,56 @@ def step_environment(
         observe(environment, market, borrow(features), prices, borrow(observations)[slot], borrow(masks)[slot])
     return status
 
+# %% ../../nbs/2_simulation/24_environment_step.ipynb #6646eaaf
+PLACES_DTYPE = np.dtype([(name, np.int64) for name in (
+    "environments", "markets", "features", "prices", "observations", "outputs", "masks",  # addresses, as `step_environment` takes the arrays
+    "rows", "width", "actions",  # T, F, A
+)])
+
+
+class Places:
+    """Where the arrays of one environment lie, for `step_at`; keeps them alive."""
+
+    def __init__(
+        self,
+        *arrays: np.ndarray,  # as `step_environment` takes them; C-contiguous
+    ) -> None:
+        wrong = [index for index, array in enumerate(arrays) if not array.flags.c_contiguous]
+        if wrong or len(arrays) != 7:
+            raise ValueError(f"arrays: seven C-contiguous arrays are right, not {len(arrays)}, of which {wrong} are not contiguous")
+        self.arrays = arrays
+        features, masks = arrays[2], arrays[6]
+        self._record = np.array([(*(array.ctypes.data for array in arrays), *features.shape, masks.shape[1])], PLACES_DTYPE)
+        self.address: int = self._record.ctypes.data  # of the record, for `step_at`
+
+    def __reduce__(self) -> tuple[type["Places"], tuple[np.ndarray, ...]]:
+        """Copies and pickles hold the arrays only: a copy of them lies elsewhere."""
+        return type(self), self.arrays
+
+
+def _pointer_to(typing_context: Any, address: Any) -> Any:
+    """In compiled code: an address as a pointer."""
+    return types.voidptr(types.int64), lambda context, builder, signature, arguments: builder.inttoptr(arguments[0], cgutils.voidptr_t)
+
+
+pointer_to: Any = intrinsic(_pointer_to)
+
+
+@compiled
+def step_at(
+    action: int,
+    address: int,  # of `Places`, whose arrays hold one environment
+) -> int:          # as of `advance_environment`
+    """`step_environment` for one environment whose arrays are found by address."""
+    at = carray(pointer_to(address), 1, PLACES_DTYPE)[0]
+    features = carray(pointer_to(at.features), (at.rows, at.width), np.float32)
+    prices = carray(pointer_to(at.prices), (at.rows, len(PRICE_COLUMNS)), np.float64)
+    observations = carray(pointer_to(at.observations), (1, at.width + len(ACCOUNT_FEATURES)), np.float32)
+    outputs = carray(pointer_to(at.outputs), (1, len(OUTPUT_COLUMNS)), np.float64)
+    masks = carray(pointer_to(at.masks), (1, at.actions), np.int8)
+    environments, markets = carray(pointer_to(at.environments), 1, ENVIRONMENT_DTYPE), carray(pointer_to(at.markets), 1, MARKET_DTYPE)
+    return step_environment(action, 0, environments, markets, features, prices, observations, outputs, masks)
+
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #967abc2a
 @compiled
 def draw_number(
@@ -397,7 +336,7 @@ def place_environment(
     environment.market, environment.row, environment.last_row, environment.over = market_index, row, row + length, 0
     start_rewards(environment.reward, market.reward)
     output[:] = 0.0
-    write_outputs(environment, prices[row, 3], market.offset, 0.0, 0.0, OrderResult.NONE, output)
+    write_outputs(environment, prices[row, CLOSE], market.offset, 0.0, 0.0, OrderResult.NONE, output)
 
 
 @compiled
@@ -420,21 +359,33 @@ def begin_episode(
     place_environment(slot, market_index, row, length, borrow(blanks), environments, markets, prices, borrow(outputs))
     observe(environments[slot], markets[market_index], borrow(features), prices, borrow(observations)[slot], borrow(masks)[slot])
 
-# %% ../../nbs/2_simulation/24_environment_step.ipynb #0c23fa93
+# %% ../../nbs/2_simulation/24_environment_step.ipynb #5ce9d47f
+PIN_DTYPE = np.dtype([
+    ("market", np.int64),     # index of the market; negative: not pinned, all markets are drawn from
+    ("first_row", np.int64),  # this and what follows as in `MARKET_DTYPE`, of the segment
+    ("starts", np.int64),
+    ("length", np.int64),
+])
+
+
 @compiled
 def draw_episode(
     slot: int,
+    pins: np.ndarray,           # (N,) PIN_DTYPE
     blanks: np.ndarray,         # as in `place_environment`
     environments: np.ndarray,
     markets: np.ndarray,
     prices: np.ndarray,
     outputs: np.ndarray,
 ) -> None:
-    """Place an environment at a drawn row of a drawn market: every possible start of every market is equally likely."""
-    environment = environments[slot]
-    last = markets[markets.shape[0] - 1]
-    start = np.int64(draw_number(environment.seed, environment.draws) % np.uint64(last.starts_before + last.starts))
+    """Place an environment at a drawn row of its segment, or of a drawn market: every possible start is equally likely."""
+    environment, pin, last = environments[slot], pins[slot], markets[markets.shape[0] - 1]
+    starts = pin.starts if pin.market >= 0 else last.starts_before + last.starts
+    start = np.int64(draw_number(environment.seed, environment.draws) % np.uint64(starts))
     environment.draws += np.uint64(1)
+    if pin.market >= 0:
+        place_environment(slot, pin.market, pin.first_row + start, pin.length, blanks, environments, markets, prices, outputs)
+        return
     market_index = 0
     while start >= markets[market_index].starts_before + markets[market_index].starts:
         market_index += 1

@@ -35,22 +35,25 @@ from .accounts import EngineSettings, ExitReason, OrderResult, make_rules
 from .engine import execute_exit
 from algobot.simulation.environment_step import (
     ACCOUNT_FEATURES,
+    ATR,
     MARKET_DTYPE,
     NO_SUCH_ACTION,
     OBSERVATION_LIMIT,
+    OUT,
     OUTPUT_COLUMNS,
     OVER,
+    PREMIUM,
     TERMINATED,
-    TERMS,
     TRUNCATED,
+    Places,
     action_names,
     begin_episode,
     blank_environments,
     draw_number,
-    step_environment,
+    step_at,
 )
 from .options import DEFAULT_PREMIUM_MULTIPLIER, proxy_premium
-from .rewards import LEDGER_TERMS, RewardSettings, reward_rules
+from .rewards import RewardSettings, reward_rules
 
 # %% ../../nbs/2_simulation/24_trading_env.ipynb #377670c4
 class TradingEnvSettings(Settings):
@@ -78,7 +81,7 @@ class MarketTable:
 @compiled
 def _fill_premiums(prices: np.ndarray, expiry_bars: float, multiplier: float) -> None:
     for row in range(prices.shape[0]):
-        prices[row, 5] = proxy_premium(prices[row, 4], expiry_bars, multiplier)
+        prices[row, PREMIUM] = proxy_premium(prices[row, ATR], expiry_bars, multiplier)
 
 
 def build_table(
@@ -159,12 +162,13 @@ def name_outputs(
     mask: np.ndarray,     # (A,) int8, copied
 ) -> dict[str, Any]:      # `info` of a step or a reset
     """Ledger, account, price and order result of one step, by name."""
-    return {
-        "action_mask": mask.copy(), "ledger": dict(zip(LEDGER_TERMS, values)),  # noqa: B905
-        "equity": values[11], "price": values[12], "traded": values[13], "position": values[14], "realised_pnl": values[15],
-        "unrealised_pnl": values[16], "fees_paid": values[17], "drawdown": values[18],
-        "bar": int(values[19]), "order_result": int(values[20]), "exit_reason": int(values[21]),
-    }
+    (core, profit, cost, new_drawdown, idleness, realised_profit, overtrading, trail_hold, early_close, termination, _, equity, price, traded, position,
+     realised_pnl, unrealised_pnl, fees_paid, drawdown, bar, order_result, exit_reason) = values
+    ledger = {"core": core, "profit": profit, "cost": cost, "new_drawdown": new_drawdown, "idleness": idleness, "realised_profit": realised_profit,
+              "overtrading": overtrading, "trail_hold": trail_hold, "early_close": early_close, "termination": termination}
+    return {"action_mask": mask.copy(), "ledger": ledger, "equity": equity, "price": price, "traded": traded, "position": position, "realised_pnl": realised_pnl,
+            "unrealised_pnl": unrealised_pnl, "fees_paid": fees_paid, "drawdown": drawdown, "bar": int(bar), "order_result": int(order_result),
+            "exit_reason": int(exit_reason)}
 
 
 def describe_bar(
@@ -224,7 +228,7 @@ class EpisodeViews(gymnasium.Env[np.ndarray, int]):
     @property
     def closing_equity(self) -> float:
         """What is left when the position is closed at the last close, fees paid: less than equity where an option still has time value."""
-        account, price = self._environments["account"].copy()[0], self._rows[1][0, OUTPUT_COLUMNS.index("price")]
+        account, price = self._environments["account"].copy()[0], self._rows[1][0, OUT.price]
         if account["quantity"]:
             execute_exit(account, self._markets["rules"][0], price, abs(account["quantity"]), ExitReason.ORDER)
         return float(account["equity"])
@@ -274,8 +278,8 @@ class TradingEnv(EpisodeViews):
         self.observation_space = spaces.Box(-OBSERVATION_LIMIT, OBSERVATION_LIMIT, (len(self.observation_names),), np.float32)
         self._markets, self._rows = make_market(instrument, self.config, self.first, self.last), allocate_rows(1, self.config)
         self._environments, self._blanks = (blank_environments(1, self.config.engine.initial_capital) for _ in range(2))
-        self._observation, self._output, self._mask = (rows[0] for rows in self._rows)
         self._seeded, self._start, self._length = False, 0, 0
+        self._look()
         if isinstance(bars, Bars):
             self._use(bars.window(0, self.last + 1), 0)
 
@@ -298,22 +302,31 @@ class TradingEnv(EpisodeViews):
             offset = max(0, start - feature_history(self.config.features))
             self._use(self.bars.window(offset, start + length + 1 - offset), offset)
         self._start, self._length = start, length
-        begin_episode(0, 0, start - self._offset, length, self._blanks, *self._arrays)
+        begin_episode(0, 0, start - self._offset, length, self._blanks, *self._places.arrays)
         return self._observation.copy(), name_outputs(self._output.tolist(), self._mask)
 
     def step(self, action: int | np.integer[Any]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One bar. Raises `ValueError` for an action that does not exist, `RuntimeError` after the end of an episode."""
-        status = step_environment(index(action), 0, *self._arrays) if self._length else OVER
+        status = step_at(index(action), self._places.address) if self._length else OVER
         if status > TRUNCATED:
             raise step_error(status, action, self.action_names)
         values = self._output.tolist()
-        return self._observation.copy(), values[TERMS], status == TERMINATED, status == TRUNCATED, name_outputs(values, self._mask)
+        return self._observation.copy(), values[OUT.reward], status == TERMINATED, status == TRUNCATED, name_outputs(values, self._mask)
 
     def _use(self, bars: Bars, offset: int) -> None:
         """Make the tables of some bars the ones that steps read; `offset` is the source index of the first."""
         table = build_table(bars, self.config, self.scaler)
         self._window, self._offset, self._markets["offset"] = bars, offset, offset
-        self._arrays = (self._environments, self._markets, table.features, table.prices, *self._rows)
+        self._places = Places(self._environments, self._markets, table.features, table.prices, *self._rows)
+
+    def _look(self) -> None:
+        """Keep at hand the one row of each of `_rows`."""
+        self._observation, self._output, self._mask = (rows[0] for rows in self._rows)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In a copy, or unpickled: a view of an array has become an array of its own, so look again."""
+        self.__dict__.update(state)
+        self._look()
 
 # %% ../../nbs/2_simulation/24_trading_env.ipynb #29883903
 class MultiDiscreteActions(gymnasium.ActionWrapper[np.ndarray, np.ndarray, int]):
