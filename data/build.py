@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 
 from algobot.market.bars import COLUMNS, Bars
-from algobot.market.store import StoredBars, read_csv, write_bars
+from algobot.market.bar_files import bars_path, write_bars
+from algobot.market.bar_series import StoredBars
+from algobot.market.store import read_csv
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE / "bars"
@@ -74,12 +76,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for bars in all_bars():
             written = write_bars(bars, scratch if check else ROOT)
-            stored = ROOT / bars.symbol / f"{bars.timeframe}.parquet"
+            stored = bars_path(ROOT, bars.symbol, bars.timeframe)
             source = StoredBars(stored, bars.symbol, bars.timeframe)
             same_values = values_checksum(source.window(0, len(source))) == values_checksum(bars)
             same_bytes = written.read_bytes() == stored.read_bytes()
             wrong += not same_values
-            print(f"{bars.symbol}/{bars.timeframe}.parquet  {len(bars)} bars  {str(bars.timestamps[0])[:16]} to {str(bars.timestamps[-1])[:16]}  "
+            print(f"{stored.relative_to(ROOT)}  {len(bars)} bars  {str(bars.timestamps[0])[:16]} to {str(bars.timestamps[-1])[:16]}  "
                   f"values {'same' if same_values else 'DIFFER'}, bytes {'same' if same_bytes else 'differ (another version of Arrow?)'}")
             print(f"  file   {hashlib.sha256(stored.read_bytes()).hexdigest()}\n  values {values_checksum(bars)}")
     sys.exit(1 if wrong else 0)

@@ -32,10 +32,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ..foundation.settings import project_path, write_atomically
-from ..market import store
+from ..market import bar_files, bar_series
 from ..market.bars import COLUMNS, PRICES, Bars, BarsError
 from ..market.instruments import load_instruments
-from ..market.store import DataLoader, StoredBars, StoreError, import_csv, read_csv, write_bars
+from ..market.bar_files import ROW_GROUP_BARS, StoreError, bars_path, write_bars
+from ..market.bar_series import StoredBars
+from ..market.store import DataLoader, import_csv, read_csv
 from .test_market import _bars_strategy, steady
 
 # %% ../../nbs/9_tests/96_test_store.ipynb #d5eef987
@@ -49,7 +51,7 @@ def test_windows_equal_slices_and_read_what_they_cover(bars: Bars, group: int, d
     assert len(source) == len(bars) and source.row_groups_read == 0
     assert source.window(start, length).equals(bars.window(start, length))
     assert source.row_groups_read == (start + length - 1) // group - start // group + 1
-    assert len(source._cache) <= store.CACHED_ROW_GROUPS
+    assert len(source._cache) <= bar_series.CACHED_ROW_GROUPS
     assert (source.timestamps == bars.timestamps).all()
     time = bars.timestamps[start] + data.draw(st.integers(-1, 1))
     assert source.index_at(time) == bars.index_at(time)
@@ -100,12 +102,12 @@ def test_window_reads_few_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """256 bars out of 200,000: the bytes of one row group and the footer, under 4 % of the file."""
     path = write_bars(minute_bars(200_000), tmp_path)
     real = pq.ParquetFile
-    monkeypatch.setattr(store.pq, "ParquetFile", lambda name, **options: real(CountingFile(name), **options))
+    monkeypatch.setattr(bar_files.pq, "ParquetFile", lambda name, **options: real(CountingFile(name), **options))
     CountingFile.bytes_read = 0
     source = StoredBars(path)
     opened = CountingFile.bytes_read
     window = source.window(100_000, 256)
-    group = source._file.metadata.row_group(100_000 // store.ROW_GROUP_BARS)
+    group = source.parts[0].file.metadata.row_group(100_000 // ROW_GROUP_BARS)
     columns = sum(group.column(column).total_compressed_size for column in range(group.num_columns))
     assert len(window) == 256
     assert 0 < CountingFile.bytes_read - opened <= columns
@@ -126,8 +128,8 @@ def test_window_touches_nothing_else(tmp_path: Path) -> None:
     content[end:footer_begin] = b"\xff" * (footer_begin - end)
     path.write_bytes(content)
     source = StoredBars(path)
-    assert source.window(2 * store.ROW_GROUP_BARS, store.ROW_GROUP_BARS).equals(bars.window(2 * store.ROW_GROUP_BARS, store.ROW_GROUP_BARS))
-    for other in (0, 3 * store.ROW_GROUP_BARS):
+    assert source.window(2 * ROW_GROUP_BARS, ROW_GROUP_BARS).equals(bars.window(2 * ROW_GROUP_BARS, ROW_GROUP_BARS))
+    for other in (0, 3 * ROW_GROUP_BARS):
         with pytest.raises(StoreError, match="is damaged"):
             source.window(other, 1)
 
@@ -139,7 +141,7 @@ def test_cut_files_are_refused(cut: float) -> None:
     path = write_bars(minute_bars(500), tempfile.mkdtemp(), row_group_bars=100)
     content = path.read_bytes()
     path.write_bytes(content[: int(cut * len(content))])
-    with pytest.raises(StoreError, match=r"1m.parquet: cannot be read as Parquet.*write it again"):
+    with pytest.raises(StoreError, match=r"part-0.parquet: cannot be read as Parquet.*write it again"):
         StoredBars(path)
 
 
@@ -163,10 +165,14 @@ def test_flipped_bits_never_give_other_bars(place: float, bit: int) -> None:
 def test_foreign_and_stray_files(tmp_path: Path) -> None:
     """Parquet from elsewhere is refused; names that are no timeframe are not tasks."""
     bars = minute_bars(50)
-    write_bars(bars, tmp_path)
-    (tmp_path / "MIN" / "notes.parquet").write_text("x")
-    (tmp_path / "MIN" / ".tmp-1-1h.parquet").write_text("x")
-    bars.to_frame().to_parquet(tmp_path / "MIN" / "1h.parquet")
+    folder = write_bars(bars, tmp_path).parent
+    (folder / "notes.parquet").write_text("x")
+    (folder / ".tmp-1-part-50.parquet").write_text("x")
+    (folder.parent / "timeframe=daily").mkdir()
+    (folder.parent / "timeframe=daily" / "part-0.parquet").write_text("x")
+    foreign = bars_path(tmp_path, "MIN", "1h")
+    foreign.parent.mkdir()
+    bars.to_frame().to_parquet(foreign)
     loader = DataLoader(tmp_path)
     assert loader.tasks() == [("MIN", "1h"), ("MIN", "1m")]
     with pytest.raises(StoreError, match="was not written by algobot"):
@@ -221,7 +227,7 @@ def test_reader_sees_one_version_or_the_other(tmp_path: Path) -> None:
             assert bars.equals(old) or bars.equals(new)
     finally:
         writer.join()
-    assert sorted(file.name for file in path.parent.iterdir()) == ["1m.parquet"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["part-0.parquet"]
 
 
 # %% ../../nbs/9_tests/96_test_store.ipynb #de5155dd
@@ -235,11 +241,11 @@ def test_failed_write_changes_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
         real(table.slice(0, 10), path, **options)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(store.pq, "write_table", fail)
+    monkeypatch.setattr(bar_files.pq, "write_table", fail)
     with pytest.raises(OSError, match="no space left"):
         write_bars(minute_bars(200), tmp_path)
     assert DataLoader(tmp_path).load("MIN", "1m").equals(old)
-    assert [file.name for file in (tmp_path / "MIN").iterdir()] == ["1m.parquet"]
+    assert [file.name for file in bars_path(tmp_path, "MIN", "1m").parent.iterdir()] == ["part-0.parquet"]
 
 
 def test_atomic_write_keeps_permissions_usual(tmp_path: Path) -> None:
@@ -260,9 +266,9 @@ def test_import_never_replaces_unasked(bars: Bars, other: Bars) -> None:
     other.to_frame().to_csv(second)
     said: list[str] = []
     import_csv(first, "X", "1m", folder / "bars", say=said.append)
-    written = (folder / "bars" / "X" / "1m.parquet").stat().st_mtime_ns
+    written = bars_path(folder / "bars", "X", "1m").stat().st_mtime_ns
     stored = import_csv(first, "X", "1m", folder / "bars", say=said.append)
-    assert "nothing written" in said[1] and (folder / "bars" / "X" / "1m.parquet").stat().st_mtime_ns == written
+    assert "nothing written" in said[1] and bars_path(folder / "bars", "X", "1m").stat().st_mtime_ns == written
     if not read_csv(second, "X", "1m").equals(stored):
         with pytest.raises(StoreError, match="overwrite=True"):
             import_csv(second, "X", "1m", folder / "bars", say=said.append)
@@ -279,13 +285,14 @@ def test_shipped_bars_have_the_checksums_of_the_readme() -> None:
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
     loader = DataLoader(project_path("data/bars"))
-    tasks = [task for task in loader.tasks() if f"bars/{task[0]}/{task[1]}.parquet" in readme]
-    assert len(tasks) == 5
+    tasks = [task for task in loader.tasks() if bars_path("bars", *task).as_posix() in readme]
+    assert len(tasks) == 6
     for symbol, timeframe in tasks:
         bars, path = loader.load(symbol, timeframe), loader.source(symbol, timeframe).path
-        assert f"| `{symbol}/{timeframe}.parquet`, values | `{build.values_checksum(bars)}` |" in readme
-        assert f"| `{symbol}/{timeframe}.parquet`, file | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" in readme
-        assert f"| {len(bars):,} |" in next(line for line in readme.splitlines() if f"`bars/{symbol}/{timeframe}.parquet` |" in line)
+        name = path.relative_to(loader.root).as_posix()
+        assert f"| `{name}`, values | `{build.values_checksum(bars)}` |" in readme
+        assert f"| `{name}`, file | `{hashlib.sha256(path.read_bytes()).hexdigest()}` |" in readme
+        assert f"| {len(bars):,} |" in next(line for line in readme.splitlines() if f"`bars/{name}` |" in line)
         Bars(symbol, timeframe, **{field: getattr(bars, field).copy() for field in COLUMNS})  # checked anew
 
 
