@@ -22,7 +22,8 @@ from torch.nn import functional
 
 # %% ../../nbs/3_agents/31_experts.ipynb #7c8048cf
 from .batches import Batch, SequenceBatch, make_batch, make_sequences
-from .ppo import PPOAgent, PPOSettings, ppo_loss, ppo_update
+from .ppo import PPOSettings, ppo_loss, ppo_update
+from .ppo_agent import PPOAgent
 from ..foundation.adaptation import LearningRate, Parameters, adapt_parameters, trainable_parameters
 from ..foundation.networks import Policy, entropy_of, layer_stack, register_policy, sample_actions
 from ..foundation.rollouts import Rollout

@@ -5,14 +5,13 @@
 # %% auto #0
 __all__ = ['CHECKPOINT_NAME', 'MAY_CHANGE', 'UpdateHook', 'PPOSettings', 'learning_rate_at', 'entropy_coefficient_at',
            'ActorCritic', 'ppo_loss', 'explained_variance', 'ppo_update', 'TrainingState', 'save_checkpoint',
-           'load_checkpoint', 'start_training', 'train_once', 'run_training', 'train_ppo', 'PPOAgent', 'load_agent',
-           'sizes_of_any']
+           'load_checkpoint', 'start_training', 'train_once', 'run_training', 'train_ppo']
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #71778fee
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -24,13 +23,12 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #caf15b1b
-from .batches import Batch, SequenceBatch, advantages_of, compute_gae, make_batch, make_sequences  # noqa: F401  (compute_gae: for whoever imports it from here)
-from ..foundation.agent_files import AGENT_FORMAT, describe_environment, environment_differences, library_versions, read_agent_file
-from ..foundation.checkpoints import from_plain, load_state, save_state, to_plain
+from .batches import Batch, SequenceBatch, advantages_of, make_batch, make_sequences
+from ..foundation.checkpoints import check_same_settings, from_plain, load_state, restore_generator, restore_weights, save_state, to_plain
 from ..foundation.hardware import choose_device, limited_threads
-from ..foundation.networks import POLICIES, Policy, build_policy, entropy_of, layer_stack, register_policy, sample_actions
+from ..foundation.networks import Policy, entropy_of, layer_stack, register_policy
 from ..foundation.rollouts import EnvCursor, collect_rollout, sizes_of, start_cursor
-from ..foundation.settings import Settings, SettingsError, parse_settings
+from ..foundation.settings import Settings, SettingsError
 from ..foundation.tracking import RunLogger
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #7d027a27
@@ -222,22 +220,14 @@ def load_checkpoint(
 ) -> None:
     """Put everything back as it was. Raises `SettingsError` when the checkpoint belongs to other settings or another network."""
     content = load_state(path)
-    saved = parse_settings(PPOSettings, content["settings"], path, "settings")
-    different = [name for name in PPOSettings.model_fields if name not in MAY_CHANGE and getattr(saved, name) != getattr(settings, name)]
-    if different:
-        changes = ", ".join(f"{name} was {getattr(saved, name)!r} and is {getattr(settings, name)!r}" for name in different)
-        raise SettingsError(f"{path}: cannot go on with other settings: {changes}")
-    try:
-        state.policy.load_state_dict(content["policy"])
-    except RuntimeError as error:
-        raise SettingsError(f"{path}: the checkpoint's network does not fit this environment: {error}") from None
+    check_same_settings(path, content["settings"], settings, MAY_CHANGE)
+    restore_weights(path, state.policy, content["policy"])
     seen = tuple(content["cursor"]["observation"]["shape"])
     if seen[0] != env.num_envs:
         raise SettingsError(f"{path}: was trained in {seen[0]} environments and cannot go on in {env.num_envs}")
     state.optimizer.load_state_dict(content["optimizer"])
     state.update, state.steps, state.history = content["update"], content["steps"], content["history"]
-    if content["generator"].numel() == state.generator.get_state().numel():   # a GPU's generator does not fit a CPU's
-        state.generator.set_state(content["generator"])
+    restore_generator(state.generator, content["generator"])
     if content["env"] is None or not hasattr(env, "set_state"):
         warnings.warn("the environment has no get_state/set_state: resuming with new episodes, not to the bit", RuntimeWarning, stacklevel=2)
         state.cursor = start_cursor(env, seed=(settings.seed + state.update) % 2**32)
@@ -341,109 +331,3 @@ def train_ppo(
     settings = settings or PPOSettings()
     with limited_threads(settings.threads):
         return run_training(env, settings, start_training(env, settings, policy), run_dir, logger, resume, progress, on_update)
-
-# %% ../../nbs/3_agents/30_ppo.ipynb #27ca3d7a
-class PPOAgent:
-    """A trained policy as something that acts: `select_action(observation, info) -> int`."""
-
-    def __init__(
-        self,
-        policy: Policy,
-        settings: PPOSettings,          # it was trained with
-        name: str = "PPO",              # in tables and pictures
-        deterministic: bool = True,     # True: the most likely action; False: a draw
-        steps: int = 0,                 # environment steps it was trained for
-        environment: Mapping[str, Any] | None = None,   # from `describe_environment`: what its observations mean; None: nobody says
-    ):
-        self.policy, self.settings, self.name, self.deterministic, self.steps = policy, settings, name, deterministic, steps
-        self.environment = dict(environment or {})
-        self.unchecked = ""             # the file it came from, until its environment has been checked
-        self.device = next(policy.parameters()).device
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin an episode: nothing is remembered, and draws start anew from the seed, so that an episode does not depend on those before it."""
-        self.generator = torch.Generator(self.device).manual_seed(self.settings.seed)
-        self.state = self.policy.initial_state(1)
-
-    @torch.inference_mode()
-    def select_action(
-        self,
-        observation: np.ndarray,            # (D,) float32
-        info: Mapping[str, Any] | None = None,  # its "action_mask" (A,), if any, is respected
-    ) -> int:
-        """The action for one observation. Raises `ValueError` for one of another size, `SettingsError` before the environment was checked."""
-        observations = torch.as_tensor(np.asarray(observation, np.float32), device=self.device)[None]
-        if observations.shape[1:] != (self.policy.observation_size,):
-            raise ValueError(f"{self.name} was trained on observations of size {self.policy.observation_size}, not {list(observations.shape[1:])}")
-        if self.unchecked:
-            raise SettingsError(f"{self.unchecked}: call check_environment(env) before the first action, so that it is certain that {self.name} sees what it was trained on")
-        mask = None
-        if info is not None and "action_mask" in info:
-            mask = torch.as_tensor(np.asarray(info["action_mask"]) != 0, device=self.device)[None]
-        if self.policy.state_size:
-            log_probs, _, self.state = self.policy.step(observations, self.state, mask)
-        else:
-            log_probs = self.policy.log_probs(observations, mask)
-        return int(log_probs.argmax() if self.deterministic else sample_actions(log_probs, self.generator))
-
-    def check_environment(
-        self,
-        env: Any,   # an environment or vector environment, wrapped or not
-    ) -> None:
-        """Raise `SettingsError`, naming every difference, when the environment shows something else than what the policy was trained on."""
-        sizes = self.policy.observation_size, self.policy.action_count
-        found = [f"{what} were {was} and are {now}" for what, was, now in zip(("observations", "actions"), sizes, sizes_of_any(env), strict=True) if was != now]
-        if self.environment:
-            found = environment_differences(self.environment, describe_environment(env)) or found
-        if found:
-            raise SettingsError(f"{self.unchecked or self.name}: the agent was trained on something else than this environment shows: {'; '.join(found)}")
-        self.unchecked = ""
-
-    def save(self, path: str | Path) -> None:
-        """Write all that is needed to act to one file, atomically. Raises `SettingsError` for a policy whose kind is not registered."""
-        kind, policy_class = self.policy.kind, type(self.policy)
-        if kind not in POLICIES or POLICIES[kind].__qualname__ != policy_class.__qualname__:   # a subclass inherits the name of another class
-            raise SettingsError(f"{path}: {policy_class.__name__} has no name to be found by; mark the class with register_policy")
-        content = {"format": AGENT_FORMAT, "kind": kind, "module": policy_class.__module__, "arguments": to_plain(self.policy.arguments),
-                   "weights": self.policy.state_dict(), "name": self.name, "deterministic": self.deterministic, "steps": self.steps,
-                   "settings": self.settings.model_dump(mode="json"), "environment": to_plain(self.environment), "versions": library_versions()}
-        save_state(path, content)
-
-    @classmethod
-    def load(cls, path: str | Path, device: str = "cpu", env: Any = None) -> "PPOAgent":
-        """`load_agent`. Raises `SettingsError` too when the file holds an agent of another class."""
-        agent = load_agent(path, device, env)
-        if not isinstance(agent, cls):
-            raise SettingsError(f"{path}: holds a {type(agent).__name__}, not a {cls.__name__}")
-        return agent
-
-# %% ../../nbs/3_agents/30_ppo.ipynb #a7debc76
-def load_agent(
-    path: str | Path,
-    device: str = "cpu",
-    env: Any = None,     # it will act in; None: `check_environment` has to be called before the first action
-) -> PPOAgent:           # or what the policy names as its agent's class
-    """Read what an agent's `save` wrote, whatever the kind of its policy. Raises `SettingsError` when the file is no agent or does not fit together or to `env`."""
-    content = read_agent_file(path)
-    settings = parse_settings(PPOSettings, content["settings"], path, "settings")
-    try:
-        policy = build_policy(content["kind"], content["arguments"], content["module"])
-        policy.load_state_dict(content["weights"])
-    except (ValueError, RuntimeError) as error:
-        raise SettingsError(f"{path}: the policy cannot be made from this file: {error}") from None
-    make: type[PPOAgent] = policy.agent_class or PPOAgent
-    agent = make(policy.to(choose_device(device)), settings, content["name"], content["deterministic"], content["steps"], content["environment"])
-    agent.unchecked = str(path) if agent.environment else ""
-    if env is not None:
-        agent.check_environment(env)
-    return agent
-
-
-def sizes_of_any(
-    env: Any,                   # an environment or vector environment, wrapped or not
-) -> tuple[int, int]:           # length of an observation, number of actions; -1 where the environment has another kind of space
-    """What goes in and out of an environment."""
-    observations, actions = (getattr(env, f"single_{name}", None) or getattr(env, name, None) for name in ("observation_space", "action_space"))
-    shape = getattr(observations, "shape", None)
-    return shape[0] if shape is not None and len(shape) == 1 else -1, int(getattr(actions, "n", -1))

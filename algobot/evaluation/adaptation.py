@@ -22,7 +22,8 @@ import torch
 from matplotlib.figure import Figure
 
 # %% ../../nbs/5_evaluation/59_adaptation.ipynb #216cbdca
-from ..agents.ppo import load_agent, train_ppo
+from ..agents.ppo import train_ppo
+from ..agents.ppo_agent import load_agent
 from .metrics import sharpe_ratio
 from .significance import Interval, bootstrap_interval
 from ..foundation.adaptation import Parameters, stack_parameters, trainable_parameters

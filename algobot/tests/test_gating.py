@@ -27,7 +27,8 @@ from torch import Tensor
 
 # %% ../../nbs/9_tests/99_test_gating.ipynb #5304820c
 from ..agents.moe import MoEAgent, MoEPolicy, MoESettings
-from ..agents.ppo import ActorCritic, PPOAgent, PPOSettings
+from ..agents.ppo import ActorCritic, PPOSettings
+from ..agents.ppo_agent import PPOAgent
 from ..evaluation.baselines import run_episode
 from ..evaluation.dependence import entropy_bits, information_bits, measure_information, weight_cells
 from ..evaluation.gating import SYNTHETIC_FUTURE, audit_gate, audit_markets, gate_effects, gate_variants, play

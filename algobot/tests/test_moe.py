@@ -26,7 +26,8 @@ from torch.autograd.gradcheck import GradcheckError
 # %% ../../nbs/9_tests/99_test_moe.ipynb #6df2b326
 from ..agents.experts import EXPERT_AGENTS, EXPERTS, ExpertSettings, Lesson, TrendAgent
 from ..agents.moe import MoEAgent, MoEPolicy, MoESettings, load_imbalance, mixture_log_probs, mixture_probabilities
-from ..agents.ppo import PPOSettings, load_agent, train_ppo
+from ..agents.ppo import PPOSettings, train_ppo
+from ..agents.ppo_agent import load_agent
 from ..foundation.adaptation import adapt_parameters, batch_loss, call_with, trainable_parameters
 from ..foundation.networks import sample_actions
 from ..foundation.rollouts import Rollout
@@ -192,7 +193,7 @@ def test_rows_are_reset_alone() -> None:
 ACT = """
 import sys
 import numpy as np
-from algobot.agents.ppo import load_agent
+from algobot.agents.ppo_agent import load_agent
 assert "algobot.agents.moe" not in sys.modules
 agent = load_agent(sys.argv[1])
 print(type(agent).__name__, *agent.select_action(np.load(sys.argv[2])))

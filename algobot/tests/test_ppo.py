@@ -31,7 +31,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 # %% ../../nbs/9_tests/94_test_ppo.ipynb #0445f552
 from ..agents import ppo
-from ..agents.ppo import ActorCritic, Batch, PPOSettings, compute_gae, ppo_loss, train_ppo
+from ..agents.batches import Batch, compute_gae
+from ..agents.ppo import ActorCritic, PPOSettings, ppo_loss, train_ppo
 from ..foundation.checkpoints import from_plain, to_plain
 from ..foundation.networks import masked_log_probs, sample_actions
 from ..foundation.tracking import read_metrics

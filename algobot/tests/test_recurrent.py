@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 # %% ../../nbs/9_tests/94_test_recurrent.ipynb #36400bcf
 from ..agents.batches import make_batch, make_sequences
-from ..agents.ppo import ActorCritic, PPOAgent, PPOSettings, load_agent, ppo_update, train_ppo
+from ..agents.ppo import ActorCritic, PPOSettings, ppo_update, train_ppo
+from ..agents.ppo_agent import PPOAgent, load_agent
 from ..agents.recurrent import RecurrentActorCritic
 from ..foundation.checkpoints import load_state, save_state
 from ..foundation.networks import GRUCell, Policy
@@ -150,7 +151,7 @@ def test_an_agent_from_a_file_needs_nothing_else(tmp_path: Path) -> None:
     agent.save(tmp_path / "agent.pt")
     seen = np.random.default_rng(0).normal(size=(30, 5)).astype(np.float32)
     np.save(tmp_path / "seen.npy", seen)
-    script = ("import sys, numpy as np; from algobot.agents.ppo import load_agent; agent = load_agent(sys.argv[1]); "
+    script = ("import sys, numpy as np; from algobot.agents.ppo_agent import load_agent; agent = load_agent(sys.argv[1]); "
               "print(agent.name, agent.steps, *(agent.select_action(row) for row in np.load(sys.argv[2])))")
     command = [sys.executable, "-c", script, str(tmp_path / "agent.pt"), str(tmp_path / "seen.npy")]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()

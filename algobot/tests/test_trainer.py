@@ -22,7 +22,7 @@ import torch
 import yaml
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #f7a4e78b
-from ..agents.ppo import load_agent
+from ..agents.ppo_agent import load_agent
 from ..evaluation.judge import judge_run
 from ..foundation.checkpoints import load_state
 from ..training.markets import DateRange, whole_range_env

@@ -25,7 +25,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 # %% ../../nbs/4_training/41_maml.ipynb #29882eeb
-from ..agents.ppo import Batch
+from ..agents.batches import Batch
 from ..foundation.adaptation import LearningRate, Loss, Parameters, batch_loss, call_with, inner_step, stack_parameters, trainable_parameters
 from ..foundation.memory import keep_freed_memory
 from ..foundation.networks import Policy, entropy_of

@@ -23,13 +23,13 @@ from pydantic import Field
 from torch import Tensor, nn
 
 # %% ../../nbs/4_training/42_meta_training.ipynb #567e5274
-from ..agents.ppo import compute_gae
+from ..agents.batches import compute_gae
 from ..foundation.adaptation import Loss, Parameters, call_of, call_with, stack_parameters, trainable_parameters
-from ..foundation.checkpoints import load_state, save_state
+from ..foundation.checkpoints import check_same_settings, load_state, restore_generator, restore_weights, save_state
 from ..foundation.hardware import choose_device, limited_threads
 from ..foundation.networks import Policy, entropy_of
 from ..foundation.rollouts import Rollout, collect_rollout, start_cursor
-from ..foundation.settings import Settings, SettingsError, parse_settings
+from ..foundation.settings import Settings, SettingsError
 from ..foundation.tracking import RunLogger
 from .maml import Engine, InnerLoop, InnerRates, MetaGradient, StackedPolicies, TaskBatch, mean_of_valid, meta_gradient, rate_parameters_of, surrogate_loss
 from .meta_tasks import Sampler
@@ -322,20 +322,12 @@ def load_meta_checkpoint(
     content = load_state(path)
     if content.get("kind") != "meta_checkpoint":
         raise SettingsError(f"{path}: not a checkpoint of meta-training")
-    saved = parse_settings(MetaSettings, content["settings"], path, "settings")
-    different = [name for name in MetaSettings.model_fields if name not in MAY_CHANGE and getattr(saved, name) != getattr(settings, name)]
-    if different:
-        changes = ", ".join(f"{name} was {getattr(saved, name)!r} and is {getattr(settings, name)!r}" for name in different)
-        raise SettingsError(f"{path}: cannot go on with other settings: {changes}")
-    try:
-        state.policy.load_state_dict(content["policy"])
-    except RuntimeError as error:
-        raise SettingsError(f"{path}: the checkpoint's policy does not fit this one: {error}") from None
+    check_same_settings(path, content["settings"], settings, MAY_CHANGE)
+    restore_weights(path, state.policy, content["policy"])
     if isinstance(state.rates, InnerRates):
         state.rates.load_state_dict(content["rates"])
     state.optimizer.load_state_dict(content["optimizer"])
-    if content["generator"].numel() == state.generator.get_state().numel():   # a GPU's generator does not fit a CPU's
-        state.generator.set_state(content["generator"])
+    restore_generator(state.generator, content["generator"])
     state.iteration, state.steps, state.history = content["iteration"], content["steps"], content["history"]
 
 # %% ../../nbs/4_training/42_meta_training.ipynb #a4b20daa

@@ -15,7 +15,7 @@ import torch
 from gymnasium.vector import VectorEnv
 
 # %% ../../nbs/4_training/42_meta_use.ipynb #4ef9e03f
-from ..agents.ppo import PPOAgent
+from ..agents.ppo_agent import PPOAgent
 from ..foundation.adaptation import trainable_parameters
 from ..foundation.checkpoints import load_state, save_state
 from ..foundation.networks import Policy

@@ -13,7 +13,8 @@ from pydantic import Field
 
 # %% ../../nbs/4_training/42_policies.ipynb #685b0c52
 from ..agents.moe import MoEPolicy, MoESettings
-from ..agents.ppo import ActorCritic, PPOAgent, PPOSettings
+from ..agents.ppo import ActorCritic, PPOSettings
+from ..agents.ppo_agent import PPOAgent
 from ..foundation.agent_files import describe_environment
 from ..foundation.networks import Policy
 from ..foundation.settings import Settings

@@ -26,7 +26,8 @@ import yaml
 from pydantic import Field, model_validator
 
 # %% ../../nbs/4_training/43_trainer.ipynb #75dcf3f6
-from ..agents.ppo import CHECKPOINT_NAME, Policy, PPOAgent, PPOSettings, load_agent, train_ppo
+from ..agents.ppo import CHECKPOINT_NAME, Policy, PPOSettings, train_ppo
+from ..agents.ppo_agent import PPOAgent, load_agent
 from ..foundation.hardware import limited_threads
 from ..foundation.settings import Settings, SettingsError, load_settings, write_atomically
 from ..foundation.tracking import RunLogger, progress_bars
