@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['STYLE', 'SCRIPT', 'TONES', 'COLUMNS', 'escaped', 'table', 'definitions', 'chart', 'verdict_card', 'whole',
-           'with_interval', 'strategy_table', 'comparison_table', 'seed_table', 'symbol_section', 'mark_note',
-           'assumptions', 'repeat_section', 'render_page', 'write_report']
+           'with_interval', 'strategy_table', 'comparison_table', 'seed_table', 'symbol_section', 'adaptation_section',
+           'mixture_section', 'mark_note', 'assumptions', 'repeat_section', 'render_page', 'write_report']
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #87eda8fe
 import html
@@ -17,8 +17,9 @@ import plotly.graph_objects as go
 import yaml
 from plotly.offline import get_plotlyjs
 from .baselines import Episode
+from .mixture_use import plot_gate
 from .plots import plot_drawdown, plot_equity, plot_price_with_trades, plot_returns_distribution, plot_reward_terms
-from .report import Comparison, Estimate, Outcome, Report, ReportContext, SymbolReport, number, percent, span
+from .report import NOT_ADAPTED, adaptation_sentence, Comparison, Estimate, Outcome, Report, ReportContext, SymbolReport, number, percent, span
 from ..foundation.settings import write_atomically
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #dfb9b686
@@ -168,7 +169,30 @@ def symbol_section(
         "<h3>Beside the baselines</h3>", strategy_table(part), "<h3>Is the difference more than chance?</h3>", comparison_table(part),
         "<p class='soft'>Both strategies are resampled with the same blocks of bars, so what the market did to both cancels. \u201cBetter\u201d and \u201cworse\u201d need both intervals on one side of zero.</p>",
         f"<h3>Equity, trades, drawdown, returns, reward</h3><p class='soft'>{escaped(shown)}</p>", *charts,
-        "<h3>Seed by seed</h3>", seed_table(part), mark_note(part)])
+        "<h3>Seed by seed</h3>", seed_table(part), adaptation_section(part), mixture_section(part, agent_episodes[0]), mark_note(part)])
+
+
+def adaptation_section(part: SymbolReport) -> str:
+    """Each seed with and without adapting, and whether the difference is more than chance; empty where nothing was adapted."""
+    comparison = next((c for c in part.comparisons if c.baseline == part.agent.name + NOT_ADAPTED), None)
+    if comparison is None:
+        return ""
+    before = next(strategy for strategy in part.baselines if strategy.name == comparison.baseline)
+    rows = [[f"seed {run.seed}", *(escaped(percent(one.metrics["cagr"], sign=True)) for one in (other, run)), *(escaped(number(one.metrics["trade_count"], 0)) for one in (other, run))]
+            for other, run in zip(before.runs, part.agent.runs, strict=True)]
+    return ("<h3>What adapting changed</h3><p>" + escaped(adaptation_sentence(comparison)) + "</p>"
+            + table(["", "growth a year, not adapted", "adapted", "trades, not adapted", "adapted"], rows))
+
+
+def mixture_section(part: SymbolReport, first: Episode) -> str:
+    """What the gate did: in words, seed by seed, and under the price; empty for an agent that is no mixture."""
+    use = part.mixture
+    if use is None:
+        return ""
+    rows = [[f"seed {one.seed}", escaped(number(one.entropy)), *(f"{escaped(percent(mean, 0))}<small>leads in {escaped(percent(lead, 0))}</small>" for mean, lead in zip(one.weights, one.leading, strict=True))]
+            for one in use.seeds]
+    return (f"<h3>Which expert is heard</h3><p>{escaped(use.in_words)}</p>" + table(["", "entropy, bits", *(f"{escaped(name)}: mean weight" for name in use.experts)], rows)
+            + chart(plot_gate(first, use), 460))
 
 
 def mark_note(part: SymbolReport) -> str:
