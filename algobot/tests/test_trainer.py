@@ -30,10 +30,10 @@ from ..training.trainer import RunSettings, TrainedRun, load_run, run_markets, r
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #698875ee
 def small_settings(total_steps: int = 4096) -> RunSettings:
-    """The demo's settings, shrunk; a checkpoint after every update."""
-    demo = load_run("config/demo.yaml")
-    agent = demo.agent.model_copy(update={"total_steps": total_steps, "num_steps": 64, "minibatch_size": 256, "checkpoint_seconds": 0.0})
-    return demo.model_copy(update={"markets": demo.markets[:1], "seeds": (0, 1), "snapshots": 2, "num_envs": 8, "workers": 1, "agent": agent})
+    """A plain run's settings, shrunk; a checkpoint after every update."""
+    plain = load_run("config/ppo.yaml")
+    agent = plain.agent.model_copy(update={"total_steps": total_steps, "num_steps": 64, "minibatch_size": 256, "checkpoint_seconds": 0.0})
+    return plain.model_copy(update={"markets": plain.markets[:1], "seeds": (0, 1), "snapshots": 2, "num_envs": 8, "workers": 1, "agent": agent})
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #8831492c
 def agents_agree(first: TrainedRun, second: TrainedRun) -> bool:

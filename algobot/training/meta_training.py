@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['META_CHECKPOINT', 'MAY_CHANGE', 'MetaHook', 'MetaSettings', 'task_batch', 'QueryLoss', 'inner_loss', 'Played', 'play',
-           'seed_for', 'adapt_in', 'MetaState', 'outer_step', 'meta_update', 'adaptation_kl', 'meta_iteration',
-           'measure', 'start_meta_training', 'save_meta_checkpoint', 'load_meta_checkpoint', 'meta_train']
+           'seed_for', 'adapt_in', 'MetaState', 'outer_step', 'meta_update', 'adaptation_kl', 'gate_figures',
+           'meta_iteration', 'measure', 'start_meta_training', 'save_meta_checkpoint', 'load_meta_checkpoint',
+           'meta_train']
 
 # %% ../../nbs/4_training/42_meta_training.ipynb #8ca72129
 import time
@@ -242,6 +243,22 @@ def adaptation_kl(policy: Policy, loop: InnerLoop, batch: TaskBatch) -> float:
     return float(mean_of_valid((after.exp() * (after - before)).sum(-1), batch).mean())
 
 
+@torch.no_grad()
+def gate_figures(
+    policy: Policy,
+    parameters: Parameters,    # (tasks, ...) of each task
+    batch: TaskBatch,
+) -> dict[str, float]:         # "gate/entropy" in bits, "gate/NAME" for each expert; empty where there is no gate
+    """What a mixture's gates do at the first step of every sequence of a batch: mean entropy (log2 K when all experts count alike), mean weights."""
+    if policy.kind != "moe" or batch.state is None:
+        return {}
+    valid = torch.ones_like(batch.starts[:, 0]) if batch.valid is None else batch.valid[:, 0]                    # (tasks, B)
+    log_weights = call_with(policy, parameters, (batch.observations[:, 0], batch.state), "listen")[0].mT[valid]  # (rows, K)
+    weights = log_weights.exp()
+    means = dict(zip((f"gate/{name}" for name in policy.expert_names), weights.mean(0).tolist(), strict=True))
+    return {"gate/entropy": float(-(weights * log_weights).sum(-1).mean() / np.log(2.0))} | means
+
+
 def meta_iteration(
     state: MetaState,          # moved on in place
     sampler: Sampler,
@@ -257,6 +274,7 @@ def meta_iteration(
     figures = {"reward_after": float(query.rewards.mean())}
     if played:
         figures |= {"reward_before": float(played[0].rewards.mean()), "adaptation_kl": adaptation_kl(state.policy, loop, query.batch)}
+    figures |= gate_figures(state.policy, loop.parameters, query.batch)
     if settings.measure_every and state.iteration % settings.measure_every == 0:
         figures |= measure(state.policy, loop, tasks, env["query"], settings, seeds[-1])
     figures |= meta_update(state, loop, [one.batch for one in played], query.batch, settings)
@@ -371,7 +389,8 @@ def _iterate(state: MetaState, sampler: Sampler, settings: MetaSettings, checkpo
         figures = meta_iteration(state, sampler, settings)
         state.history.append({"step": float(state.iteration), "steps": float(state.steps)} | figures)
         before = f"{figures['reward_before']:+.3f} to " if "reward_before" in figures else ""
-        logger.log(state.iteration, figures | {"steps": float(state.steps)}, note=f"reward {before}{figures['reward_after']:+.3f}")
+        gate = f", gate {figures['gate/entropy']:.2f} bits" if "gate/entropy" in figures else ""
+        logger.log(state.iteration, figures | {"steps": float(state.steps)}, note=f"reward {before}{figures['reward_after']:+.3f}{gate}")
         stop = bool(on_update and on_update(state))
         if checkpoint and (stop or state.iteration == settings.iterations or time.monotonic() - saved >= settings.checkpoint_seconds):
             save_meta_checkpoint(checkpoint, state, settings)

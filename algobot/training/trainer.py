@@ -5,13 +5,13 @@
 # %% auto #0
 __all__ = ['ReportSteps', 'RunSettings', 'load_run', 'run_markets', 'run_scaler', 'validation_growth', 'Candidate',
            'SeedTraining', 'total_steps', 'train_seed', 'load_ready', 'choose_snapshot', 'train_seeds', 'TrainedRun',
-           'check_resume', 'train_run', 'Trainer', 'open_run']
+           'check_resume', 'train_run', 'write_settings', 'write_candidates', 'Trainer', 'open_run']
 
 # %% ../../nbs/4_training/43_trainer.ipynb #dba9b5c0
 import json
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -47,6 +47,7 @@ class RunSettings(Settings):
     """A whole run: markets, years, environment, agent, seeds."""
 
     name: str                                    # the run's folder below runs/
+    origin: str = ""                             # what the agents were made from, where they were not trained in this run
     markets: tuple[MarketChoice, ...]            # trained on together; each is judged by itself
     split: Split                                 # the years
     environment: TradingEnvSettings = Field(default_factory=TradingEnvSettings)  # the rules of the game
@@ -68,6 +69,14 @@ class RunSettings(Settings):
             raise ValueError("markets is empty: name at least one instrument")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must be one or more different whole numbers, not {list(self.seeds)}")
+        return self
+
+    @model_validator(mode="after")
+    def _remembers(self) -> "RunSettings":
+        if self.policy.kind == "recurrent" and self.meta is not None:
+            raise ValueError("policy.kind = recurrent is trained by PPO only; leave `meta` out, or choose moe or actor_critic")
+        if self.policy.kind == "recurrent" and self.agent.sequence_length == 1:
+            raise ValueError("policy.kind = recurrent, but agent.sequence_length = 1 never teaches it to remember; 16 is right, or null for a whole rollout")
         return self
 
 # %% ../../nbs/4_training/43_trainer.ipynb #0b1d873f
@@ -342,12 +351,22 @@ def train_run(
         check_resume(settings, folder)
     for old in ("training.json", "report.json", "report.html"):  # of an earlier run in this folder: this one has not ended
         (folder / old).unlink(missing_ok=True)
+    write_settings(settings, folder)
+    candidates = train_seeds(settings, folder, resume, sampler)
+    write_candidates(candidates, folder)
+    return TrainedRun(folder, settings, tuple(candidates))
+
+
+def write_settings(settings: RunSettings, folder: Path) -> None:
+    """`config.yaml`."""
     with write_atomically(folder / "config.yaml") as path:
         path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
-    candidates = train_seeds(settings, folder, resume, sampler)
+
+
+def write_candidates(candidates: Sequence[Candidate], folder: Path) -> None:
+    """`training.json`: with it a run is complete."""
     with write_atomically(folder / "training.json") as path:
         path.write_text(json.dumps({"candidates": [asdict(candidate) for candidate in candidates]}, indent=2))
-    return TrainedRun(folder, settings, tuple(candidates))
 
 # %% ../../nbs/4_training/43_trainer.ipynb #10470c3a
 class Trainer:
