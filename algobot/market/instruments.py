@@ -10,6 +10,7 @@ import math
 import re
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -74,6 +75,15 @@ class Instrument(Settings):
     name: str = ""                                                       # for people
     hours_per_day: float | None = Field(default=None, gt=0, le=24)       # hours open on a trading day; None: by type
     days_per_year: float | None = Field(default=None, gt=0, le=366)      # trading days in a year; None: by type
+
+    def __init__(self, /, *values: Any, **fields: Any) -> None:
+        """Fields by place, in the order above, or by name: `Instrument("GOOG", "STOCK", 1, 0.01, currency="USD")`."""
+        names = list(type(self).model_fields)
+        if len(values) > len(names):
+            raise ValueError(f"Instrument takes at most {len(names)} values ({', '.join(names)}), got {len(values)}")
+        if twice := [name for name in names[: len(values)] if name in fields]:
+            raise ValueError(f"{', '.join(twice)}: given by place and by name; once is right")
+        super().__init__(**dict(zip(names, values, strict=False)), **fields)
 
     @field_validator("type", mode="before")
     @classmethod

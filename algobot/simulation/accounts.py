@@ -10,7 +10,7 @@ __all__ = ['ACCOUNT_DTYPE', 'RULES_DTYPE', 'REASONS', 'Direction', 'OrderResult'
 import math
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -201,13 +201,13 @@ class BarReport:
     trade: Trade | None = None  # closed by stop, expiry or margin call
 
 # %% ../../nbs/2_simulation/20_accounts.ipynb #9ceda308
-def check_positive(field: str, value: float | None) -> None:
+def check_positive(field: str, value: Any) -> None:
     """Raise `ValueError` naming field and value unless it is a positive finite number."""
-    if value is None or not (value > 0 and math.isfinite(value)):
+    if not isinstance(value, int | float | np.number) or not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{field} = {value!r}: a positive finite number is right")
 
 
-def check_lots(quantity: float) -> None:
+def check_lots(quantity: Any) -> None:
     """Raise `ValueError` unless quantity is a whole number of lots, at least 1."""
-    if not (quantity >= 1 and float(quantity).is_integer()):
+    if not isinstance(quantity, int | float | np.number) or not (quantity >= 1 and float(quantity).is_integer()):
         raise ValueError(f"quantity = {quantity!r}: a whole number of lots, at least 1, is right")

@@ -6,7 +6,7 @@
 __all__ = ['repeatable', 'amounts', 'KINDS', 'LARGEST_ORDER', 'settings_of_engine', 'test_option_loss_is_capped_at_the_premium',
            'test_premium_grows_with_the_root_of_time', 'random_history', 'bar_of', 'worth_again', 'check_books',
            'check_exit', 'audit', 'run_audit', 'test_ten_thousand_histories_keep_their_books', 'flat_bar',
-           'test_reversal_is_a_close_and_an_open', 'test_largest_affordable_is_the_border',
+           'test_reversal_is_a_close_and_an_open', 'test_infinity_is_all_that_can_be_paid',
            'test_fill_at_close_is_the_loop_shifted', 'test_no_bar_changes_the_past',
            'test_a_margin_call_comes_at_its_border', 'test_a_stop_only_informs_unless_asked',
            'test_a_bar_after_an_exit_still_marks', 'test_engine_is_the_kernel_with_a_face']
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from ..foundation.compiled import compiled
 from ..market.instruments import Instrument
 from ..simulation.accounts import Direction, EngineSettings, ExitReason, OrderResult, make_rules, new_accounts
-from ..simulation.engine import BacktestingEngine, advance_bar, close_position, fill_at_close, fill_order, largest_affordable, process_bar, run_orders
+from ..simulation.engine import BacktestingEngine, advance_bar, fill_at_close, fill_order, process_bar, run_orders
 from ..simulation.options import option_pnl, proxy_premium
 
 # %% ../../nbs/9_tests/92_test_engine.ipynb #8fe6402b
@@ -238,15 +238,14 @@ def test_reversal_is_a_close_and_an_open(kind: str, side: int, held: int, wanted
 # %% ../../nbs/9_tests/92_test_engine.ipynb #a5f4fc2c
 @repeatable
 @given(st.sampled_from(sorted(KINDS)), st.sampled_from([1, -1]), st.integers(0, 2**32 - 1), st.floats(60, 160), st.floats(0.5, 300), settings_of_engine)
-def test_largest_affordable_is_the_border(kind: str, side: int, seed: int, price: float, premium: float, engine: EngineSettings) -> None:
-    """From any state: the largest target is filled or held already, one lot more is refused."""
+def test_infinity_is_all_that_can_be_paid(kind: str, side: int, seed: int, price: float, premium: float, engine: EngineSettings) -> None:
+    """From any state: what an order for infinity leaves is the most, a billionth more is refused."""
     history, accounts, rules = random_history(seed, kind, bars=12), new_accounts(1, engine.initial_capital), make_rules(KINDS[kind], engine)
     history["quantity"][~np.isfinite(history["quantity"])] = 1.0
     run_orders(**history, accounts=accounts, rules=rules, equity=np.empty(12))
-    largest = largest_affordable(accounts[0], rules[0], side, price, premium)
-    results = [fill_order(account, rules[0], side, largest + more, price, premium) for more, account in enumerate(accounts.repeat(2))]
-    assert largest == 0 or results[0] in (OrderResult.FILLED, OrderResult.NO_CHANGE)
-    assert results[1] >= OrderResult.REFUSED_CASH
+    after, again = accounts.repeat(2)
+    assume(fill_order(after, rules[0], side, math.inf, price, premium) == OrderResult.FILLED)
+    assert fill_order(again, rules[0], side, abs(after["quantity"]) * (1 + 1e-9), price, premium) in (OrderResult.REFUSED_CASH, OrderResult.REFUSED_PREMIUM_LIMIT)
 
 
 # %% ../../nbs/9_tests/92_test_engine.ipynb #6f6f14f8
@@ -305,7 +304,7 @@ def test_a_bar_after_an_exit_still_marks() -> None:
     """A flat account is skipped only once it was marked: a close before the bar moves equity, peak and drawdown in the bar."""
     account, rule = new_accounts(1, 10_000.0)[0], make_rules(KINDS["stock"], EngineSettings(brokerage=0.0))[0]
     process_bar(account, rule, 1, 10.0, *flat_bar(100.0), 1.0, np.nan)
-    close_position(account, rule, 120.0)
+    fill_order(account, rule, Direction.CLOSE, 0.0, 120.0, math.nan)
     advance_bar(account, rule, *flat_bar(120.0), 1.0)
     assert (account["equity"], account["peak_equity"], account["drawdown"]) == (10_200.0, 10_200.0, 0.0)
     marked = account.copy()
