@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['MASKED_LOGIT', 'ACTIVATIONS', 'PolicyClass', 'POLICIES', 'masked_log_probs', 'entropy_of', 'sample_actions', 'tanh',
-           'Tanh', 'Linear', 'LayerNorm', 'layer_stack', 'GRUCell', 'Policy', 'register_policy', 'build_policy']
+           'Tanh', 'Linear', 'LayerNorm', 'LayerStack', 'layer_stack', 'GRUCell', 'Policy', 'register_policy',
+           'build_policy']
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #60b75e00
 import importlib
@@ -18,6 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# %% ../../nbs/0_foundation/05_networks.ipynb #61dc511c
+from .layer_stacks import stacked_layers
+
 # %% ../../nbs/0_foundation/05_networks.ipynb #b3f4b7ac
 MASKED_LOGIT = -1e9  # exp(MASKED_LOGIT - anything a network gives) is 0 in single precision
 
@@ -27,6 +31,8 @@ def masked_log_probs(
     action_mask: Tensor | None,    # (..., A) bool, True: allowed; None: all are
 ) -> Tensor:                       # (..., A) log-probabilities; the forbidden ones have probability 0
     """Log-softmax over the allowed actions."""
+    if logits.dtype == torch.bfloat16:
+        logits = logits.float()   # sums of exponentials need more than 8 bits
     if action_mask is not None:
         logits = torch.where(action_mask, logits, MASKED_LOGIT)
     if logits.dim() < 3 or logits.shape[-1] >= 16 or logits.device.type != "cpu":
@@ -46,7 +52,7 @@ def sample_actions(
     generator: torch.Generator,    # where the chance comes from
 ) -> Tensor:                       # (...) int64
     """Draw one action a row: the first of A exponential clocks with rates p_a to ring is a with probability p_a."""
-    clocks = torch.empty_like(log_probs).exponential_(generator=generator)
+    clocks = torch.empty_like(log_probs, device=generator.device).exponential_(generator=generator).to(log_probs.device)
     return (log_probs.exp() / clocks).argmax(dim=-1)
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #f16ffd74
@@ -120,12 +126,24 @@ class LayerNorm(nn.LayerNorm):
         return torch.addcmul(self.bias.reshape(shape), normal, self.weight.reshape(shape))
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #8f3473fa
+class LayerStack(nn.Sequential):
+    """Linear layers and activations in turn. With stacked weights, `tanh`, and a gradient asked for, all of it is one operation (`stacked_layers`)."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Outputs (..., out) for inputs (..., in), each set of weights with its own."""
+        if self[0].weight.dim() == 2 or not torch.is_grad_enabled() or not all(isinstance(layer, (Linear, Tanh)) for layer in self):
+            return super().forward(inputs)
+        if torch.is_autocast_enabled(inputs.device.type):  # changes the precision from one operation to the next
+            return super().forward(inputs)
+        return stacked_layers(inputs, [values for layer in self if isinstance(layer, Linear) for values in (layer.weight, layer.bias)])
+
+
 def layer_stack(
     sizes: list[int],             # inputs, units of each hidden layer, outputs
     activation: str,              # between the layers: tanh, relu or silu
     output_gain: float,           # of the last layer's orthogonal weights
     generator: torch.Generator,   # where the weights come from
-) -> nn.Sequential:
+) -> LayerStack:
     """Linear layers with orthogonal weights and zero biases, an activation between each two."""
     layers: list[nn.Module] = []
     for index, (inputs, outputs) in enumerate(pairwise(sizes)):
@@ -134,7 +152,7 @@ def layer_stack(
         nn.init.orthogonal_(linear.weight, output_gain if last else math.sqrt(2), generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear] if last else [linear, ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers)
+    return LayerStack(*layers)
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #ca0f5c76
 class GRUCell(nn.Module):
