@@ -26,7 +26,8 @@ def run_forward(inputs: Tensor, weights: Sequence[Tensor], biases: Sequence[Tens
 
 def run_backward(gradient: Tensor, weights: Sequence[Tensor], activations: Sequence[Tensor], wants_inputs: bool) -> tuple[list[Tensor], list[Tensor], list[Any]]:
     """The deltas, the u, and the gradients: of the inputs (None where not wanted), then of each layer's weight and bias."""
-    deltas, products, gradients = [gradient], [], []
+    deltas, products = [gradient], list[Tensor]()
+    gradients: list[Any] = []
     for layer in range(len(weights) - 1, -1, -1):
         gradients = [torch.bmm(deltas[0].mT, activations[layer]), deltas[0].sum(1), *gradients]
         if layer:
@@ -36,7 +37,7 @@ def run_backward(gradient: Tensor, weights: Sequence[Tensor], activations: Seque
 
 
 def run_curvature(
-    directions: Sequence[Tensor | None],  # q, and then P and p of each layer
+    directions: Sequence[Any],            # q (a tensor or None), and then P and p of each layer
     weights: Sequence[Tensor],
     activations: Sequence[Tensor],
     deltas: Sequence[Tensor],             # this and the next of `run_backward`
@@ -44,10 +45,10 @@ def run_curvature(
     wants_inputs: bool,
 ) -> list[Tensor | None]:                 # of g, the inputs, and each layer's weight and bias
     """The derivative of the gradients along some directions."""
-    moves: list[Tensor | None] = [directions[0]]
+    moves: list[Any] = [directions[0]]
     for layer, (weight, activation) in enumerate(zip(weights, activations, strict=True)):
         along, shift = directions[1 + 2 * layer], directions[2 + 2 * layer]
-        result = torch.baddbmm(shift.unsqueeze(1), activation, along.mT)  # type: ignore[union-attr]
+        result = torch.baddbmm(shift.unsqueeze(1), activation, along.mT)
         if moves[layer] is not None:
             result = torch.baddbmm(result, moves[layer], weight.mT)
         moves.append(torch.ops.aten.tanh_backward(result, activations[layer + 1]) if layer + 1 < len(weights) else result)
@@ -60,7 +61,7 @@ def run_curvature(
             of_weight = torch.bmm(bend.mT, activation) if of_weight is None else torch.baddbmm(of_weight, bend.mT, activation)
         gradients = [of_weight, None if bend is None else bend.sum(1), *gradients]
         if layer or wants_inputs:
-            back = torch.bmm(delta, directions[1 + 2 * layer])  # type: ignore[arg-type]
+            back = torch.bmm(delta, directions[1 + 2 * layer])
             back = back if bend is None else torch.baddbmm(back, bend, weights[layer])
         if layer:
             bend = torch.addcmul(torch.ops.aten.tanh_backward(back, activation), activation * move, products[layer - 1], value=-2)
@@ -77,7 +78,7 @@ class _Stack(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
         return _StackGradient.apply(ctx.needs_input_grad[0], gradient, *ctx.saved_tensors)
 
 
@@ -94,7 +95,7 @@ class _StackGradient(torch.autograd.Function):
         return tuple(gradients)
 
     @staticmethod
-    def backward(ctx: Any, *directions: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, *directions: Any) -> Any:
         depth, wants_inputs, saved = ctx.depth, ctx.wants_inputs, ctx.saved_tensors
         weights, biases, activations = saved[: 2 * depth : 2], saved[1 : 2 * depth : 2], saved[2 * depth : 3 * depth]
         if torch.is_grad_enabled():

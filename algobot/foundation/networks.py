@@ -131,7 +131,8 @@ class LayerStack(nn.Sequential):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs (..., out) for inputs (..., in), each set of weights with its own."""
-        if self[0].weight.dim() == 2 or not torch.is_grad_enabled() or not all(isinstance(layer, (Linear, Tanh)) for layer in self):
+        first: Any = self[0]
+        if first.weight.dim() == 2 or not torch.is_grad_enabled() or not all(isinstance(layer, (Linear, Tanh)) for layer in self):
             return super().forward(inputs)
         if torch.is_autocast_enabled(inputs.device.type):  # changes the precision from one operation to the next
             return super().forward(inputs)
