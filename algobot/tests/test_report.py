@@ -50,22 +50,25 @@ def make_env(engine: dict[str, object] | None = None, bars: Bars = BARS) -> Trad
 @given(st.lists(st.tuples(st.integers(-2, 2), st.floats(-100, 100), st.booleans()), min_size=1, max_size=40), st.floats(-50, 50))
 def test_trades_sum_to_the_gain(steps: list[tuple[int, float, bool]], unrealised: float) -> None:
     """Sum of the trades' profits = realised - fees + unrealised; they do not overlap and are as many as the sign changes."""
-    positions, realised, fees, exits = [0.0], [0.0], [0.0], [0]
+    positions, realised, fees, exits, filled, last_exit = [0.0], [0.0], [0.0], [0], [0.0], [0.0]
     for lots, profit, inside in steps:
         was, changed = positions[-1], lots != positions[-1]
-        inside = inside and was == 0 and lots == 0
+        inside = inside and lots == 0          # a trade that lives inside this bar, after a reversal where something was held
         ended = inside or bool(was and changed)
+        filled.append((-np.sign(was) or 1.0) if inside else 0.0)
+        last_exit.append(0.3 * profit - 20.0 if inside else 0.0)
         positions.append(float(lots))
         realised.append(realised[-1] + (profit if ended else 0.0))
         fees.append(fees[-1] + 10.0 * (changed + (changed and was * lots < 0) + 2 * inside))
         exits.append(1 if ended else 0)
     held = positions[-1] != 0
-    trades = find_trades(np.array(positions), np.array(realised), np.array(fees), np.array(exits), np.ones(len(positions)), unrealised if held else 0.0)
+    trades = find_trades(*(np.array(column) for column in (positions, realised, fees, exits, filled, last_exit)), unrealised if held else 0.0)
     assert sum(t.pnl for t in trades) == pytest.approx(realised[-1] - fees[-1] + (unrealised if held else 0.0), abs=1e-9)
     for trade in trades:
         assert trade.opened == trade.closed or np.all(np.sign(positions[trade.opened:trade.closed]) == trade.direction)
     starts = sum(bool(now) and np.sign(now) != np.sign(was) for was, now in pairwise(positions))
     assert len([t for t in trades if t.closed > t.opened or t.is_open]) == starts
+    assert len([t for t in trades if t.closed == t.opened and not t.is_open]) == np.count_nonzero(filled)
 
 # %% ../../nbs/9_tests/97_test_report.ipynb #3922ffdf
 @pytest.mark.parametrize("engine", [{}, {"commission_rate": 0.001, "slippage_ticks": 2.0}, {"exit_on_trailing_stop": True, "trail_atr_multiple": 1.0}, {"mark": "time_value"}, {"fill": "close"}])
