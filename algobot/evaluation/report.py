@@ -95,7 +95,7 @@ class Estimate(Settings):
 class Run(Settings):
     """One seed's run on the test years."""
     seed: int
-    metrics: dict[str, float | None]   # None where a ratio has no value, such as the Sharpe ratio of cash
+    metrics: dict[str, float | None]   # None where a ratio has no value, such as the profit factor of cash
     terminated: bool                   # ended before the range did
     why: str                           # reason, when it did
     last_date: str                     # last bar on which it could trade
@@ -327,10 +327,13 @@ class Report(Settings):
 
 # %% ../../nbs/5_evaluation/55_report.ipynb #4f53f597
 def measure(episode: Episode) -> dict[str, float | None]:
-    """The figures of `summarise`, with None for a ratio that has no value, such as the Sharpe ratio of cash. Trades still open at the end do not count."""
+    """The figures of `summarise`, with None for a ratio that has no value; the Sharpe ratio of a record that never moves is 0, as in its interval.
+
+    Trades still open at the end do not count.
+    """
     closed = [trade.pnl for trade in episode.trades if not trade.is_open]
     figures = summarise(episode.equity, episode.bars_per_year, trades=closed, traded_value=episode.traded_value).to_dict()
-    undefined = figures.pop("undefined")
+    undefined = set(figures.pop("undefined")) - {"sharpe_ratio"}
     return {name: None if name in undefined else value for name, value in figures.items()}
 
 

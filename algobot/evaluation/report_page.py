@@ -223,6 +223,8 @@ def assumptions(context: ReportContext) -> str:
         "The agent sees bars up to and including the last closed one; its order fills at the " + ("next bar's open." if engine.fill == "open" else "close of the same bar, which nobody can do exactly: it flatters."),
         "Buy and hold is the index itself, bought with the whole account where the agent's first order could have filled; without fees, and without dividends (about 2 % a year on the S&P 500), "
         "which no price index contains. Cash earns no interest.",
+        *([f"The agent and the random baseline may hold up to {rules.max_quantity} lots, the baselines that follow a rule hold 1: growth, up or down, depends on that size, the Sharpe ratio hardly."]
+          if rules.max_quantity > 1 else []),
         f"A run whose drawdown exceeds {percent(engine.max_drawdown, 0)} is stopped: what it holds is sold at that close, at intrinsic value, and it stays in cash until the end of the range. Baselines obey the same limit, buy and hold does not.",
         f"Each fill costs {engine.brokerage:g} plus {percent(engine.commission_rate, 3)} of its value and {engine.slippage_ticks:g} ticks of slippage; an order may put {percent(engine.max_premium_share, 0)} of equity into premium.",
         f"Intervals are {100 * context.level:.0f} % percentile intervals of {context.samples:,} bootstrap samples in blocks of bars; seeds are redrawn with them. "
