@@ -8,7 +8,9 @@ __all__ = ['TOTAL_RETURN', 'DRAWDOWN', 'VALUE', 'PEAK', 'DEEPEST', 'REWARDS', 'R
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #bfbbe0aa
 import numpy as np
-from numba import njit
+
+# %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #46ae62ec
+from ..foundation.compiled import compiled
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #f1a38ecc
 TOTAL_RETURN, DRAWDOWN, VALUE, PEAK, DEEPEST, REWARDS, RETURNS, SQUARES, TURNOVERS = range(9)  # rows of the ledger after the weights
@@ -17,7 +19,7 @@ OUTCOMES = ("reward", "portfolio_return", "turnover")  # rows of what one step w
 CACHE_LINE = 8  # numbers of 64 bits
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #92476989
-@njit(cache=True, nogil=True)
+@compiled
 def step_portfolios(
     first: int,                # the portfolios first .. last - 1 are stepped
     last: int,
