@@ -181,8 +181,9 @@ def audit_gate(
 
         settings = load_study(config).quick() if quick else load_study(config)
         command = " ".join(["algobot audit gate", *([str(run_dir)] if run_dir else []), *(["--quick"] if quick else []), *([f"--config {config}"] if config != Path("config/gate_audit.yaml") else [])])
-        study = study_run(run_dir, settings, command) if run_dir else run_study(settings, command)
-        path = write_study(study, output or (run_dir / "gate_audit" if run_dir else Path("runs/gate_audit")))
+        folder = output or (run_dir / "gate_audit" if run_dir else Path("runs/gate_audit"))
+        study = study_run(run_dir, settings, command) if run_dir else run_study(settings, command, folder)   # goes on where it was stopped
+        path = write_study(study, folder)
     table = Table("", "how", "growth, % a year", "Sharpe", "MoE ahead by, % a year", "", title="On markets never seen")
     for row in study.table:
         cells = (f"{one.value:+.2f} [{one.low:+.2f}, {one.high:+.2f}]" for one in (row.growth, row.sharpe, row.growth_lead))

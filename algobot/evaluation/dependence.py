@@ -29,23 +29,22 @@ def information_bits(
 
 # %% ../../nbs/5_evaluation/58_dependence.ipynb #1b278525
 def pair_counts(
-    labels: np.ndarray,                # (M, T) whole numbers from 0 on, of M markets of T bars
+    labels: np.ndarray,                # (M, T) whole numbers from 0 on, of M markets of T bars; or (M, T, X) the probability of each
     regimes: np.ndarray,               # (M, T) whole numbers from 0 on
     valid: np.ndarray | None = None,   # (M, T) bool: bars of the labels that count; None: all
 ) -> np.ndarray:                       # (M, M, X, R) labels of market i against regimes of market j
     """Tables of all pairs of markets. Raises `ValueError` for shapes that differ, fewer than 3 markets, or a market without a bar."""
     labels, regimes = np.asarray(labels), np.asarray(regimes)
-    if labels.shape != regimes.shape or labels.ndim != 2 or (valid is not None and valid.shape != labels.shape):
+    if labels.shape[:2] != regimes.shape or labels.ndim not in (2, 3) or (valid is not None and valid.shape != regimes.shape):
         raise ValueError(f"labels {labels.shape}, regimes {regimes.shape}: both should be (markets, bars), and so should `valid`")
     if len(labels) < 3:
         raise ValueError(f"labels: {len(labels)} markets; give at least 3, or there is nothing to exchange")
-    keep = np.ones(labels.shape, bool) if valid is None else valid
+    keep = np.ones(regimes.shape, bool) if valid is None else valid
     if not keep.any(axis=1).all():
         raise ValueError(f"valid: market {int(np.flatnonzero(~keep.any(axis=1))[0])} has no bar that counts")
-    kinds, names = int(labels[keep].max()) + 1, int(regimes.max()) + 1
-    cells = np.where(keep, labels, kinds)[:, None] * names + regimes    # (M, M, T): those that do not count fall into a last row
-    tables = np.stack([np.bincount(cell, minlength=(kinds + 1) * names) for row in cells for cell in row])
-    return tables.reshape(len(labels), len(labels), kinds + 1, names)[:, :, :-1]
+    chances = labels if labels.ndim == 3 else np.eye(int(labels[keep].max()) + 1)[np.where(keep, labels, 0)]   # (M, T, X)
+    found = np.einsum("itx,jtr->ijxr", np.where(keep[..., None], chances, 0.0), np.eye(int(regimes.max()) + 1)[regimes], optimize=True)
+    return np.asarray(found)
 
 # %% ../../nbs/5_evaluation/58_dependence.ipynb #9241521a
 def exchanges(
@@ -89,7 +88,7 @@ def _adjusted(plug_in: np.ndarray, chance: np.ndarray, entropy: np.ndarray) -> n
 
 # %% ../../nbs/5_evaluation/58_dependence.ipynb #4df562e5
 def measure_information(
-    labels: np.ndarray,                # (M, T) whole numbers from 0 on
+    labels: np.ndarray,                # (M, T) whole numbers from 0 on, or (M, T, X) the probability of each
     regimes: np.ndarray,               # (M, T) whole numbers from 0 on
     valid: np.ndarray | None = None,   # (M, T) bool: bars that count; None: all
     level: float = 0.95,               # of the interval
@@ -98,7 +97,7 @@ def measure_information(
     seed: int = 0,                     # same seed, same figures
 ) -> Information:
     """Mutual information of labels and regimes, corrected for chance. Raises `ValueError` as `pair_counts` does."""
-    pairs, generator = pair_counts(labels, regimes, valid).astype(np.float64), np.random.default_rng(seed)
+    pairs, generator = pair_counts(labels, regimes, valid), np.random.default_rng(seed)
     own = np.arange(len(pairs))
     others = exchanges(len(pairs), draws, generator)
     unrelated = np.array([information_bits(pairs[own, other].sum(axis=0)) for other in others])
@@ -110,7 +109,7 @@ def measure_information(
     low, high = np.quantile(_adjusted(information_bits(tables), by_chance, entropy_bits(tables.sum(axis=1))), [(1 - level) / 2, (1 + level) / 2])
     return Information(
         bits=float(_adjusted(plug_in, chance, entropy)), low=float(low), high=float(high), level=level, plug_in=float(plug_in), chance=float(chance),
-        p_value=float(1 + (unrelated >= plug_in).sum()) / (1 + draws), entropy=float(entropy), labels=len(total), markets=len(pairs), bars=int(total.sum()),
+        p_value=float(1 + (unrelated >= plug_in).sum()) / (1 + draws), entropy=float(entropy), labels=len(total), markets=len(pairs), bars=round(float(total.sum())),
     )
 
 # %% ../../nbs/5_evaluation/58_dependence.ipynb #a33630c8

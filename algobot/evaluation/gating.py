@@ -5,18 +5,15 @@
 # %% auto #0
 __all__ = ['SYNTHETIC_FUTURE', 'HELD_OUT', 'Regate', 'Mixture', 'mixture_of', 'audit_markets', 'gate_variants', 'Played', 'play',
            'Estimate', 'Effect', 'market_mean', 'effect_between', 'gate_effects', 'Knowledge', 'GateAudit', 'knowledge',
-           'audit_gate', 'to_rows', 'draw_knowledge', 'draw_table', 'draw_audit', 'draw_weights', 'regime_spans']
+           'audit_gate', 'to_rows']
 
 # %% ../../nbs/5_evaluation/58_gating.ipynb #1eaf9c4d
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
 # %% ../../nbs/5_evaluation/58_gating.ipynb #75633113
@@ -208,6 +205,7 @@ class Knowledge(Settings):
     """What one observer tells about the regime."""
 
     weights: Information   # by 32 cells of its weights or probabilities
+    drawn: Information     # by an expert that is drawn with its weights
     choice: Information    # by the largest one alone
 
 
@@ -231,13 +229,16 @@ class GateAudit(Settings):
     @property
     def headline(self) -> str:
         """What came out, in one sentence."""
-        found, filtered = self.gate.weights, self.reference.weights
-        known = f"{found.bits:.2f} of {found.entropy:.2f} bits [{found.low:.2f}, {found.high:.2f}]; the Bayes filter {filtered.bits:.2f}"
+        found, drawn = self.gate.weights, self.gate.drawn
+        known = f"its weights hold {found.bits:.2f} of {found.entropy:.2f} bits [{found.low:.2f}, {found.high:.2f}]; the Bayes filter's {self.reference.weights.bits:.2f}"
+        asked = f"the expert drawn by them tells {drawn.bits:.2f} [{drawn.low:.2f}, {drawn.high:.2f}]"
+        if self.untrained is not None:
+            known, asked = f"{known}, before training {self.untrained.weights.bits:.2f}", f"{asked}, before training {self.untrained.drawn.bits:.2f}"
         if found.low <= 0:
             return f"The gate does not know the regime: {known}."
-        if self.untrained is not None and found.low <= self.untrained.weights.high:
-            return f"The gate tells of the regime, but not clearly more than before training ({self.untrained.weights.bits:.2f}): {known}."
-        return f"The gate knows something of the regime: {known}."
+        if drawn.low <= (0.0 if self.untrained is None else max(self.untrained.drawn.high, 0.0)):
+            return f"The gate's weights tell of the regime, but not clearly whom it listens to: {known}; {asked}."
+        return f"Whom the gate listens to depends on the regime: {asked}; {known}."
 
 # %% ../../nbs/5_evaluation/58_gating.ipynb #b26215a8
 def knowledge(
@@ -245,8 +246,9 @@ def knowledge(
     regimes: np.ndarray,    # (M, T)
     valid: np.ndarray,      # (M, T) bool
 ) -> Knowledge:
-    """What weights, and the largest of them, tell about the regime of the bar they were given at."""
-    return Knowledge(weights=measure_information(weight_cells(weights), regimes, valid), choice=measure_information(weights.argmax(axis=-1), regimes, valid))
+    """What weights, an expert drawn by them, and the largest of them tell about the regime of the bar they were given at."""
+    return Knowledge(weights=measure_information(weight_cells(weights), regimes, valid), drawn=measure_information(weights, regimes, valid),
+                     choice=measure_information(weights.argmax(axis=-1), regimes, valid))
 
 
 def audit_gate(
@@ -280,88 +282,3 @@ def audit_gate(
 def to_rows(table: np.ndarray) -> tuple[tuple[float, ...], ...]:
     """A table (K, R) as plain numbers."""
     return tuple(tuple(row) for row in table.tolist())
-
-# %% ../../nbs/5_evaluation/58_gating.ipynb #2effddd4
-def draw_knowledge(
-    audit: GateAudit,
-    ax: Axes,
-) -> None:
-    """Bits about the regime: the gate, the gate before training, and the Bayes filter, as bars with intervals."""
-    observers = {"gate": audit.gate, "untrained gate": audit.untrained, "Bayes filter": audit.reference}
-    shown = {name: found for name, found in observers.items() if found is not None}
-    for offset, kind, label in ((-0.18, "weights", "by weights"), (0.18, "choice", "by the largest")):
-        found = [getattr(observer, kind) for observer in shown.values()]
-        errors = np.array([[one.bits - one.low, one.high - one.bits] for one in found]).T
-        ax.bar(np.arange(len(found)) + offset, [one.bits for one in found], 0.34, yerr=np.maximum(errors, 0), capsize=3, label=label)
-    ax.axhline(audit.gate.weights.entropy, color="black", lw=0.8, ls="--", label="all there is")
-    ax.axhline(0, color="grey", lw=0.5)
-    ax.set(title="what is known of the regime", ylabel="bits")
-    ax.set_xticks(range(len(shown)), list(shown))
-    ax.legend(fontsize=7)
-
-
-def draw_table(
-    table: Sequence[Sequence[float]],   # (K, R)
-    experts: Sequence[str],
-    title: str,
-    ax: Axes,
-) -> None:
-    """Experts against regimes, each share written into its field."""
-    ax.imshow(table, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, shares in enumerate(table):
-        for column, share in enumerate(shares):
-            ax.text(column, row, f"{share:.2f}", ha="center", va="center", fontsize=8, color="white" if share > 0.6 else "black")
-    ax.set_xticks(range(len(Regime)), [regime.name.lower().replace("_", "\n") for regime in Regime], fontsize=7)
-    ax.set_yticks(range(len(experts)), experts, fontsize=8)
-    ax.set_title(title)
-
-
-def draw_audit(audit: GateAudit) -> Figure:
-    """What is known, who leads in which regime, and what the gate changes."""
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.4), gridspec_kw={"width_ratios": [1.1, 1.3, 1.1]})
-    draw_knowledge(audit, axes[0])
-    draw_table(audit.confusion, audit.experts, "expert of largest weight, by regime", axes[1])
-    for offset, kind, label in ((-0.18, "mass", "mass moved"), (0.18, "choices", "choices changed")):
-        found = [getattr(effect, kind) for effect in audit.effects.values()]
-        errors = np.array([[one.value - one.low, one.high - one.value] for one in found]).T
-        axes[2].barh(np.arange(len(found)) + offset, [one.value for one in found], 0.34, xerr=np.maximum(errors, 0), label=label)
-    axes[2].set_yticks(range(len(audit.effects)), list(audit.effects), fontsize=8)
-    axes[2].invert_yaxis()
-    axes[2].set(title="the mixture against ...", xlabel="share", xlim=(0, 1))
-    axes[2].legend(fontsize=7)
-    figure.tight_layout()
-    return figure
-
-# %% ../../nbs/5_evaluation/58_gating.ipynb #3d50127e
-def draw_weights(
-    times: np.ndarray,                   # (T,) of the bars, or their numbers
-    closes: np.ndarray,                  # (T,)
-    weights: np.ndarray,                 # (T, K)
-    experts: Sequence[str],
-    title: str,
-    regimes: np.ndarray | None = None,   # (T,) true ones; None: not known
-) -> Figure:
-    """The gate's weights under the price."""
-    rows = 2 if regimes is None else 3
-    figure, axes = plt.subplots(rows, 1, figsize=(9, 2.1 * rows), sharex=True, gridspec_kw={"height_ratios": [1.2, 1.0, 0.35][:rows]})
-    axes[0].plot(times, closes, color="black", lw=0.8)
-    axes[0].set(title=title, ylabel="close")
-    axes[1].stackplot(times, weights.T, labels=list(experts), alpha=0.85, lw=0)
-    axes[1].set(ylabel="weight", ylim=(0, 1))
-    axes[1].legend(fontsize=7, loc="upper left", ncols=len(experts))
-    if regimes is not None:
-        axes[2].pcolormesh(times, [0, 1], np.stack([regimes] * 2), cmap="Set2", vmin=0, vmax=7, shading="nearest")
-        middle = [(start + end) // 2 for start, end in regime_spans(regimes)]
-        for place in middle:
-            axes[2].text(times[place], 0.5, Regime(int(regimes[place])).name.lower().replace("_", "\n"), ha="center", va="center", fontsize=6)
-        axes[2].set_yticks([])
-        axes[2].set_ylabel("regime", fontsize=8)
-    figure.tight_layout()
-    return figure
-
-
-def regime_spans(regimes: np.ndarray, shortest: int = 15) -> list[tuple[int, int]]:
-    """First and last bar of each run of at least `shortest` bars, which has room for a name."""
-    edges = np.flatnonzero(np.diff(regimes)) + 1
-    starts, ends = np.r_[0, edges], np.r_[edges, len(regimes)] - 1
-    return [(int(start), int(end)) for start, end in zip(starts, ends, strict=True) if end - start + 1 >= shortest]
