@@ -1,7 +1,8 @@
 """One meta-gradient to second order: our functional engine, all tasks at once, against learn2learn's MAML, one task after the other.
 
-Both sides use the same module (two networks of 2x64, or a mixture of four such experts and a gate), the same loss, the same data, two threads.
-learn2learn runs in algobot's own environment and is used as its documentation shows: clone, adapt, backward, for each task.
+Both sides use the same module (two networks of 2x64), the same loss, the same data, two threads; learn2learn runs in algobot's own environment and is used as its
+documentation shows: clone, adapt, backward, for each task. With the mixture (four experts of 2x64 and a gate), the peer has its experts as four modules in a list, the ordinary
+way to write one; our engine has the same weights stacked, so that tasks and experts go through one product. A further row gives the peer our stacked module.
 """
 from __future__ import annotations
 
@@ -125,17 +126,18 @@ def check(outcomes: dict[str, Any]) -> None:
     agree(outcomes, "gradient_norm", 1e-4)
 
 
-def benchmark(name: str, build: Callable[[], Any], samples: int, steps: int, target: float, note: str, peer_build: Callable[[], Any] | None = None) -> Benchmark:
-    """Seconds of one meta-gradient by both engines; `size` is the number of samples of each task."""
-    sides = [Side("functional", functional(build, steps)), Side("learn2learn", learn2learn(build, steps))]
-    rows = [Row(name, "functional", "learn2learn", target=target, note=note)]
-    if peer_build is not None:
-        sides.append(Side("learn2learn, experts in a list", learn2learn(peer_build, steps)))
-        rows.append(Row(f"{name}-list", "functional", "learn2learn, experts in a list", note=note + "; the experts four modules, as one would write it without stacked weights"))
+def benchmark(name: str, build: Callable[[], Any], samples: int, steps: int, target: float, note: str, listed: Callable[[], Any] | None = None) -> Benchmark:
+    """Seconds of one meta-gradient by both engines; `size` is the number of samples of each task. `listed`: the module as it is written for learn2learn, where that differs."""
+    ours, peer = "functional", "learn2learn"
+    sides = [Side(ours, functional(build, steps), threads=THREADS), Side(peer, learn2learn(listed or build, steps), threads=THREADS)]
+    rows = [Row(name, ours, peer, target=target, note=note)]
+    if listed is not None:
+        sides.append(Side("learn2learn, stacked experts", learn2learn(build, steps), threads=THREADS))
+        rows.append(Row(f"{name}-stacked", ours, "learn2learn, stacked experts", note=note + "; the peer, too, has our experts with stacked weights"))
     return Benchmark(name=name, unit="s", size=samples, quick_size=samples, sides=tuple(sides), rows=tuple(rows), rounds=7, per_second=False, check=check)
 
 
 SMALL = benchmark("maml-8x32", plain_policy, 32, 1, 5.0, "8 tasks x 32 samples x 1 inner step, second order, two threads")
 ONE_STEP = benchmark("maml-8x256", plain_policy, 256, 1, 2.0, "8 tasks x 256 samples x 1 inner step, second order, two threads")
 THREE_STEPS = benchmark("maml-8x256x3", plain_policy, 256, 3, 2.5, "8 tasks x 256 samples x 3 inner steps, second order, two threads")
-MIXTURE = benchmark("maml-mixture-8x256", lambda: mixture(True), 256, 1, 2.5, "mixture of 4 experts and a gate, 8 tasks x 256 samples x 1 inner step", lambda: mixture(False))
+MIXTURE = benchmark("maml-mixture-8x256", lambda: mixture(True), 256, 1, 2.5, "mixture of 4 experts (for learn2learn four modules in a list) and a gate, 8 tasks x 256 samples x 1 inner step, two threads", lambda: mixture(False))

@@ -26,9 +26,11 @@ WORKER_SILENCE_S = 1800.0  # a worker that says nothing for so long is taken for
 REPEAT_FOR_S = 0.5         # a short call is repeated within its round until it has lasted about this long
 MOST_REPEATS = 60
 LONG_CALL_S = 20.0         # a first call that lasts longer is not repeated before the rounds
+ROUNDS_FOR_S = 45.0        # no further round is begun after this long, so that a busy machine cannot hold one benchmark up for ever,
+LEAST_ROUNDS = 3           # but so many are always made
 
-# One thread for every library, so that both sides are measured on one core.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+# What every library is told of threads, so that a side has as many as it says and no more.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 class BenchmarkError(RuntimeError):
@@ -53,6 +55,7 @@ class Side:
     name: str
     make: Callable[[int], Callable[[], Any]]
     environment: str = "ours"  # "ours" = the Python that runs benchmarks/run.py; "peers" = the pins of benchmarks/peers.txt
+    threads: int = 1           # that its libraries may use
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Row:
     ours: str
     peer: str
     target: float | None = None  # None: the figure is shown, nothing is asked of it
-    target_on: str = "ratio"     # "ratio" = at least `target` times the peer; "ours" = our own figure, at most `target`
+    target_on: str = "ratio"     # "ratio" = at least `target` times the peer; "ours" = our own figure: a rate at least `target`, a duration at most
     note: str = ""
 
 
@@ -148,7 +151,7 @@ class Worker:
         self.outcome: Any = None
         self.shares: list[float] = []
         self._errors = tempfile.TemporaryFile(mode="w+b")  # noqa: SIM115 (closed with the worker)
-        environment = {**os.environ, **ONE_THREAD, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore", "ALGOBOT_BENCH_SIDE": side.environment}
+        environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, str(side.threads)), "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore", "ALGOBOT_BENCH_SIDE": side.environment}
         self._process = subprocess.Popen([str(python), "-u", str(FOLDER / "worker.py"), str(path), benchmark.name, side.name, str(size)],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, cwd=ROOT)
 
@@ -227,11 +230,13 @@ class Result:
         ratios = [benchmark.ratio(a, b) for a, b in zip(ours, peer, strict=True)]
         figures = {side: benchmark.figure(statistics.median(self.seconds[side]), self.size) for side in (row.ours, row.peer)}
         ratio = statistics.median(ratios)
-        met = None if row.target is None else (ratio >= row.target if row.target_on == "ratio" else figures[row.ours] <= row.target)
+        judged, at_least = (ratio, True) if row.target_on == "ratio" else (figures[row.ours], benchmark.per_second)
+        met = None if row.target is None else (judged >= row.target if at_least else judged <= row.target)
         return {
             "name": row.name, "unit": benchmark.unit, "ours": rounded(figures[row.ours]), "peer": rounded(figures[row.peer]),
             "peer_name": row.peer, "ratio": rounded(ratio), "target": row.target, "met": met,
             "benchmark": benchmark.name, "target_on": row.target_on, "note": row.note, "size": self.size,
+            "threads_ours": benchmark.side(row.ours).threads, "threads_peer": benchmark.side(row.peer).threads,
             "ratios_by_round": [rounded(value) for value in ratios],
             "ours_best": rounded(benchmark.figure(self.fastest[row.ours], self.size)),
             "peer_best": rounded(benchmark.figure(self.fastest[row.peer], self.size)),
@@ -260,7 +265,10 @@ def run_benchmark(path: Path, benchmark: Benchmark, rows: list[Row], pythons: di
             workers[-1].warm_up()
         if benchmark.check is not None:
             benchmark.check({worker.name: worker.outcome for worker in workers})
+        begin = time.perf_counter()
         for number in range(benchmark.rounds):
+            if number >= LEAST_ROUNDS and time.perf_counter() - begin > ROUNDS_FOR_S:
+                break
             for worker in workers:
                 say(f"{benchmark.name}: round {number + 1} of {benchmark.rounds}, {worker.name}")
                 result.seconds.setdefault(worker.name, []).append(worker.measure())

@@ -71,16 +71,18 @@ def shown(value: float | None) -> str:
 
 def table_of(rows: list[dict[str, Any]]) -> Table:
     """The one table: each row's figures, its target and whether it is met."""
-    table = Table(title="algobot against its peers, interleaved in one run, one thread")
-    for column in ("name", "unit", "ours", "peer", "peer name", "ratio", "target", "met"):
+    table = Table(title="algobot against its peers, interleaved in one run; threads: ours / the peer's")
+    for column in ("name", "unit", "ours", "peer", "peer name", "threads", "ratio", "target", "met"):
         table.add_column(column, justify="left" if column in ("name", "unit", "peer name", "met") else "right")
     for row in rows:
-        sign = "" if row["target"] is None else ("≥ " if row["target_on"] == "ratio" else "ours ≤ ")
-        unit = "" if row["target"] is None else ("×" if row["target_on"] == "ratio" else f" {row['unit']}")
-        target = f"{sign}{row['target']:g}{unit}" if row["target"] is not None else "-"
+        sign = "≥ " if row["target_on"] == "ratio" else ("ours ≥ " if row["unit"].endswith("/s") else "ours ≤ ")
+        unit = "×" if row["target_on"] == "ratio" else f" {row['unit']}"
+        target = f"{sign}{row['target'] if row['target'] < 1e6 else shown(row['target'])}{unit}" if row["target"] is not None else "-"
         met = {None: "-", True: "[green]yes[/]", False: "[red]no[/]"}[row["met"]]
         ratio = "-" if row["ratio"] is None else f"{shown(row['ratio'])}×"
-        table.add_row(row["name"], row["unit"], shown(row["ours"]), shown(row["peer"]), row["peer_name"], ratio, target, met if "error" not in row else "[red]failed[/]")
+        threads = f"{row.get('threads_ours', 1)} / {row.get('threads_peer', 1)}"
+        table.add_row(row["name"], row["unit"], shown(row["ours"]), shown(row["peer"]), row["peer_name"], threads, ratio, target,
+                      met if "error" not in row else "[red]failed[/]")
     return table
 
 
