@@ -62,7 +62,7 @@ def test_trades_sum_to_the_gain(steps: list[tuple[int, float, bool]], unrealised
         fees.append(fees[-1] + 10.0 * (changed + (changed and was * lots < 0) + 2 * inside))
         exits.append(1 if ended else 0)
     held = positions[-1] != 0
-    trades = find_trades(*(np.array(column) for column in (positions, realised, fees, exits, filled, last_exit)), unrealised if held else 0.0)
+    trades = find_trades(np.array(positions), np.array(realised), np.array(fees), np.array(exits), np.array(filled), np.array(last_exit), unrealised if held else 0.0)
     assert sum(t.pnl for t in trades) == pytest.approx(realised[-1] - fees[-1] + (unrealised if held else 0.0), abs=1e-9)
     for trade in trades:
         assert trade.opened == trade.closed or np.all(np.sign(positions[trade.opened:trade.closed]) == trade.direction)
