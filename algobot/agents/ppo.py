@@ -4,10 +4,12 @@
 
 # %% auto #0
 __all__ = ['CHECKPOINT_NAME', 'MAY_CHANGE', 'UpdateHook', 'PPOSettings', 'learning_rate_at', 'entropy_coefficient_at',
-           'ActorCritic', 'ppo_loss', 'explained_variance', 'ppo_update', 'TrainingState', 'save_checkpoint',
-           'load_checkpoint', 'start_training', 'train_once', 'run_training', 'train_ppo']
+           'ActorCritic', 'ppo_loss', 'explained_variance', 'gradient_step', 'ppo_update', 'TrainingState',
+           'save_checkpoint', 'load_checkpoint', 'make_optimizer', 'start_training', 'train_once', 'random_batch',
+           'settle_minibatch', 'run_training', 'train_ppo']
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #71778fee
+import copy
 import math
 import time
 import warnings
@@ -19,13 +21,22 @@ from typing import Any, Literal
 import gymnasium
 import numpy as np
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #caf15b1b
 from .batches import Batch, SequenceBatch, advantages_of, make_batch, make_sequences
 from ..foundation.checkpoints import check_same_settings, from_plain, load_state, restore_generator, restore_weights, save_state, to_plain
-from ..foundation.hardware import choose_device, limited_threads
+from algobot.foundation.hardware import (
+    choose_batch,
+    choose_device,
+    choose_precision,
+    computing,
+    limited_threads,
+    measure_batches,
+    random_generator,
+    tune_libraries,
+)
 from ..foundation.networks import Policy, entropy_of, layer_stack, register_policy
 from ..foundation.rollouts import EnvCursor, collect_rollout, sizes_of, start_cursor
 from ..foundation.settings import Settings, SettingsError
@@ -44,7 +55,7 @@ class PPOSettings(Settings):
     gae_lambda: float = Field(0.95, ge=0, le=1)     # 0: trust the critic after one step; 1: trust only the rewards
     clip: float = Field(0.2, gt=0, lt=1)            # how far the probability ratio may move from 1 and still be rewarded
     epochs: int = Field(4, ge=1)                    # passes over each rollout
-    minibatch_size: int = Field(512, ge=2)          # transitions for one gradient step
+    minibatch_size: int = Field(512, ge=0)          # transitions for one gradient step, 2 or more; "auto" (kept as 0): measured when a run begins
     sequence_length: int | None = Field(1, ge=1)    # steps through which a policy with memory is differentiated; 1: not into the past; None: the whole rollout
     entropy_coefficient: float = Field(0.01, ge=0)  # weight of the entropy bonus at the beginning
     final_entropy_coefficient: float | None = Field(None, ge=0)  # and at the end, linearly; None: the same all along
@@ -56,7 +67,15 @@ class PPOSettings(Settings):
     checkpoint_seconds: float = Field(300.0, ge=0)  # wall time between two checkpoints
     seed: int = Field(0, ge=0, lt=2**32)            # of the weights, the actions, the minibatches and the environments
     device: str = "auto"                            # as `choose_device` takes it
+    precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"  # of the matrix products in a gradient step, as `choose_precision` takes it
     threads: int = Field(1, ge=1)                   # for one operation on the CPU; more than 1 pays only for layers of several hundred units
+
+    @field_validator("minibatch_size", mode="before")
+    @classmethod
+    def _number_or_auto(cls, value: Any) -> Any:
+        if value == 1:
+            raise ValueError("should be 2 or more, or auto")
+        return 0 if value == "auto" else value
 
     @model_validator(mode="after")
     def _whole_chunks(self) -> "PPOSettings":
@@ -145,6 +164,27 @@ def explained_variance(
     return float(1 - (returns - values).var() / variance) if variance > 0 else math.nan
 
 
+def gradient_step(
+    policy: Policy,
+    optimizer: torch.optim.Optimizer,
+    batch: Batch | SequenceBatch,          # one minibatch
+    settings: PPOSettings,
+    entropy_coefficient: float,
+) -> dict[str, Tensor]:                    # what the loss was made of, and the gradient's length
+    """Forward, loss, backward, shorten the gradient, move the weights."""
+    device = batch.actions.device
+    with computing(device, choose_precision(settings.precision, device)):
+        log_probs, values, part = batch.evaluate(policy)
+    loss, parts = ppo_loss(log_probs, values, part, settings, entropy_coefficient)
+    if (extra := policy.auxiliary_loss()) is not None:
+        loss, parts["auxiliary_loss"] = loss + extra, extra.detach()
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    parts["gradient_norm"] = nn.utils.clip_grad_norm_(policy.parameters(), settings.max_grad_norm)
+    optimizer.step()
+    return parts
+
+
 def ppo_update(
     policy: Policy,
     optimizer: torch.optim.Optimizer,
@@ -157,18 +197,10 @@ def ppo_update(
     seen: list[dict[str, Tensor]] = []
     count = max(1, min(round(len(batch) / settings.minibatch_size), batch.pieces))
     for _ in range(settings.epochs):
-        order = torch.randperm(batch.pieces, generator=generator, device=generator.device)
+        order = torch.randperm(batch.pieces, generator=generator, device=generator.device).to(batch.actions.device)
         epoch_start = len(seen)
         for index in order.tensor_split(count):
-            log_probs, values, part = batch.take(index).evaluate(policy)
-            loss, parts = ppo_loss(log_probs, values, part, settings, entropy_coefficient)
-            if (extra := policy.auxiliary_loss()) is not None:
-                loss, parts["auxiliary_loss"] = loss + extra, extra.detach()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            parts["gradient_norm"] = nn.utils.clip_grad_norm_(policy.parameters(), settings.max_grad_norm)
-            optimizer.step()
-            seen.append(parts)
+            seen.append(gradient_step(policy, optimizer, batch.take(index), settings, entropy_coefficient))
         if settings.target_kl is not None:
             moved = torch.stack([parts["approximate_kl"] for parts in seen[epoch_start:]]).mean()
             if moved > 1.5 * settings.target_kl:
@@ -240,6 +272,14 @@ def load_checkpoint(
 UpdateHook = Callable[[int, Any], bool | None]   # (steps done, policy) -> True to end the training
 
 
+def make_optimizer(
+    policy: Policy,
+    settings: PPOSettings,
+) -> torch.optim.Optimizer:
+    """Adam with the epsilon that PPO is used to, all parameters in one kernel."""
+    return torch.optim.Adam(policy.parameters(), lr=settings.learning_rate, eps=1e-5, fused=True)
+
+
 def start_training(
     env: gymnasium.vector.VectorEnv,
     settings: PPOSettings,
@@ -247,12 +287,12 @@ def start_training(
 ) -> TrainingState:
     """Weights, optimiser, generator and first observations for a new run."""
     device = choose_device(settings.device)
+    tune_libraries(device, choose_precision(settings.precision, device))
     cursor = start_cursor(env, settings.seed)
     if policy is None:
         policy = ActorCritic(*sizes_of(env), settings.hidden_sizes, settings.activation, settings.seed)
     policy.to(device)
-    optimizer = torch.optim.Adam(policy.parameters(), lr=settings.learning_rate, eps=1e-5, fused=True)
-    return TrainingState(policy, optimizer, torch.Generator(device).manual_seed(settings.seed), cursor, 0, 0, [])
+    return TrainingState(policy, make_optimizer(policy, settings), random_generator(device, settings.seed), cursor, 0, 0, [])
 
 
 def train_once(
@@ -276,6 +316,44 @@ def train_once(
         returns, lengths = np.array(rollout.episodes).T
         diagnostics |= {"episode_return": float(returns.mean()), "episode_length": float(lengths.mean())}
     return diagnostics
+
+# %% ../../nbs/3_agents/30_ppo.ipynb #08b712c1
+def random_batch(
+    policy: Policy,
+    size: int,            # transitions, at least
+    length: int,          # steps in a row, for a policy with memory
+    device: torch.device,
+) -> Batch | SequenceBatch:
+    """Made-up transitions of the shapes that a rollout gives."""
+    rows = (length, max(1, size // length)) if policy.state_size else (size,)
+    generator = random_generator(torch.device("cpu"), 0)
+    observations = torch.randn((*rows, policy.observation_size), generator=generator).to(device)
+    log_probs, advantages, returns = torch.randn((3, *rows), generator=generator).to(device)
+    actions = torch.zeros(rows, dtype=torch.int64, device=device)
+    if policy.state_size:
+        return SequenceBatch(observations, None, actions, log_probs, advantages, returns, None, None, policy.initial_state(rows[1]))
+    return Batch(observations, None, actions, log_probs, advantages, returns)
+
+
+def settle_minibatch(
+    settings: PPOSettings,
+    env: gymnasium.vector.VectorEnv,
+    policy: Policy | None = None,           # as for `train_ppo`; not changed
+    checkpoint: str | Path | None = None,   # of the run that goes on, if there is one
+) -> PPOSettings:                           # with a number in place of "auto"; a number stays as it is
+    """Find the minibatch size that this machine is fast enough with, or take that of the checkpoint. Raises `ValueError` when nothing fits into memory."""
+    if settings.minibatch_size:
+        return settings
+    if checkpoint is not None and Path(checkpoint).exists():
+        return settings.model_copy(update={"minibatch_size": load_state(checkpoint)["settings"]["minibatch_size"]})
+    device, length = choose_device(settings.device), settings.sequence_length or settings.num_steps
+    trial = copy.deepcopy(policy) if policy else ActorCritic(*sizes_of(env), settings.hidden_sizes, settings.activation)
+    optimizer = make_optimizer(trial.to(device), settings)
+    largest = max(2, settings.num_steps * env.num_envs // 4)
+    sizes = [2**power for power in range(6, 20) if max(64, length) <= 2**power <= largest] or [largest]
+    batches = {size: random_batch(trial, size, length, device) for size in sizes}
+    measured = measure_batches(lambda size: gradient_step(trial, optimizer, batches[size], settings, settings.entropy_coefficient), sizes, device)
+    return settings.model_copy(update={"minibatch_size": choose_batch(measured)})
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #f6c7b89c
 def run_training(
@@ -330,4 +408,5 @@ def train_ppo(
     """Train by PPO (Schulman et al. 2017) until `total_steps` are reached; the last rollout is always whole."""
     settings = settings or PPOSettings()
     with limited_threads(settings.threads):
+        settings = settle_minibatch(settings, env, policy, Path(run_dir) / CHECKPOINT_NAME if resume and run_dir else None)
         return run_training(env, settings, start_training(env, settings, policy), run_dir, logger, resume, progress, on_update)
