@@ -143,12 +143,16 @@ def _check_overlap(source: StoredBars, bars: Bars) -> int:
     stored, new = source.window(first, length), bars.window(0, length)
     for field in COLUMNS:
         wrong = np.flatnonzero(getattr(stored, field) != getattr(new, field))
-        if len(wrong) or length != len(source) - first or count > length:
-            row = int(wrong[0]) if len(wrong) else length
-            problem = f"{field} = {getattr(new, field)[row]}, but {getattr(stored, field)[row]} is stored" if len(wrong) else "the stored bars do not agree in number"
-            raise StoreError(f"{source.path}: {name}: row {row} ({show_time(bars.timestamps[row])}) of the bars to append: {problem}; "
-                             "append closed bars that go on where the store ends, or replace all with write_bars")
-    return count
+        if len(wrong):
+            row = int(wrong[0])
+            problem = f"{field} = {getattr(new, field)[row]}, but {getattr(stored, field)[row]} is stored"
+            break
+    else:
+        if count == length and (count == len(bars) or first + length == len(source)):
+            return count
+        row, problem = length, "the bars before it leave out some that are stored" if count == length else "is not stored, but later ones are"
+    raise StoreError(f"{source.path}: {name}: row {row} ({show_time(bars.timestamps[row])}) of the bars to append: {problem}; "
+                     "append closed bars that go on where the store ends, or replace all with write_bars")
 
 
 def append_bars(
