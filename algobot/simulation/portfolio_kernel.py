@@ -21,29 +21,31 @@ CACHE_LINE = 8  # numbers of 64 bits
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #92476989
 @compiled
 def step_portfolios(
-    first: int,                # the portfolios first .. last - 1 are stepped
-    last: int,
+    assets: tuple[int, ...],   # A entries of any value: a tuple's length is known when this is compiled, so that the loops over assets are written out
     cost_rate: float,          # c
-    actions: np.ndarray,       # (N,) int64, all valid
+    actions: np.ndarray,       # (N,) int64
     targets: np.ndarray,       # (R, A)
     keeps: np.ndarray,         # (R,) 1 where the regime keeps, else 0
-    features: np.ndarray,      # (T, F) float32
-    returns: np.ndarray,       # (K, T), K = A - 1
+    features: np.ndarray,      # (T, 3K) float32, K = A - 1
+    returns: np.ndarray,       # (K, T)
     benchmark: np.ndarray,     # (T,)
     rows: np.ndarray,          # (N,) int64, the day of each portfolio; this and what follows is overwritten
     ledger: np.ndarray,        # (A + 9, N)
     outcomes: np.ndarray,      # (3, N)
-    observations: np.ndarray,  # (N, O) float32; columns beyond F + A + 2 are left alone
-) -> None:
-    """One day of some portfolios. The order of the operations is that of the tensor form, so that both give the same bits."""
-    assets, width = targets.shape[1], features.shape[1]
-    for slot in range(first, last):
+    observations: np.ndarray,  # (N, O) float32; columns beyond 3K + A + 2 are left alone
+) -> int:                      # -1, or the first portfolio whose action is not in 0 .. R - 1: then nothing was done
+    """One day of all portfolios. The order of the operations is that of the tensor form, so that both give the same bits."""
+    count, width = len(assets), 3 * (len(assets) - 1)
+    for slot in range(len(actions)):
+        if actions[slot] < 0 or actions[slot] >= len(keeps):
+            return slot
+    for slot in range(len(actions)):
         row, action = rows[slot] + 1, actions[slot]
         rows[slot] = row
-        turnover, gross = 0.0, 0.0
-        for asset in range(assets):
+        turnover, gross, keep, observation = 0.0, 0.0, keeps[action], observations[slot]
+        for asset in range(count):
             held = ledger[asset, slot]
-            target = targets[action, asset] + held * keeps[action]
+            target = targets[action, asset] + held * keep
             if asset > 0:
                 gain = target * returns[asset - 1, row]
                 turnover += abs(target - held)
@@ -51,21 +53,21 @@ def step_portfolios(
                 target += gain
             ledger[asset, slot] = target
         net, shrink = gross - turnover * cost_rate, 1.0 / (gross + 1.0)
-        observation = observations[slot]
         for column in range(width):
             observation[column] = features[row, column]
-        for asset in range(assets):
+        for asset in range(count):
             weight = ledger[asset, slot] * shrink
             ledger[asset, slot], observation[width + asset] = weight, weight
-        outcomes[0, slot], outcomes[1, slot], outcomes[2, slot] = net - benchmark[row], net, turnover
-        value = ledger[assets + VALUE, slot] * (net + 1.0)
-        peak = max(ledger[assets + PEAK, slot], value)
+        reward, value = net - benchmark[row], ledger[count + VALUE, slot] * (net + 1.0)
+        outcomes[0, slot], outcomes[1, slot], outcomes[2, slot] = reward, net, turnover
+        peak = max(ledger[count + PEAK, slot], value)
         drawdown = 1.0 - value / peak
-        ledger[assets + VALUE, slot], ledger[assets + PEAK, slot] = value, peak
-        ledger[assets + TOTAL_RETURN, slot], ledger[assets + DRAWDOWN, slot] = value - 1.0, drawdown
-        ledger[assets + DEEPEST, slot] = max(ledger[assets + DEEPEST, slot], drawdown)
-        ledger[assets + REWARDS, slot] += net - benchmark[row]
-        ledger[assets + RETURNS, slot] += net
-        ledger[assets + SQUARES, slot] += net * net
-        ledger[assets + TURNOVERS, slot] += turnover
-        observation[width + assets], observation[width + assets + 1] = value - 1.0, drawdown
+        ledger[count + VALUE, slot], ledger[count + PEAK, slot] = value, peak
+        ledger[count + TOTAL_RETURN, slot], ledger[count + DRAWDOWN, slot] = value - 1.0, drawdown
+        ledger[count + DEEPEST, slot] = max(ledger[count + DEEPEST, slot], drawdown)
+        ledger[count + REWARDS, slot] += reward
+        ledger[count + RETURNS, slot] += net
+        ledger[count + SQUARES, slot] += net * net
+        ledger[count + TURNOVERS, slot] += turnover
+        observation[width + count], observation[width + count + 1] = value - 1.0, drawdown
+    return -1
