@@ -39,7 +39,7 @@ from ..market.array_cache import MappedArrays, cached_arrays
 from ..market.bar_files import StoreError, bars_path, cache_path, content_digest, part_paths, write_bars
 from ..market.bar_series import StoredBars, append_bars
 from ..market.bars import Bars
-from ..market.date_splits import DateRange, Part, Split, part_bars, part_starts
+from ..market.date_splits import DateRange, Part, PurgedSplit, part_bars, part_starts
 from ..market.instruments import timeframe_minutes
 from ..market.sampling import EpisodeSampler, prefetch
 from ..market.store import DataLoader
@@ -136,6 +136,7 @@ def test_killed_appender_leaves_whole_bars(tmp_path: Path) -> None:
     assert StoredBars(bars_path(tmp_path, "MIN", "1m")).window(0, len(bars)).equals(bars)
 
 
+# %% ../../nbs/9_tests/96_test_store_scale.ipynb #a0583de8
 def test_writers_wait_and_readers_see_whole_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two writers append the same stream and one reader reads: every version read is a beginning of the series, and none is lost."""
     monkeypatch.setattr(bar_series, "PART_BARS", 1500)
@@ -226,6 +227,7 @@ def test_spoilt_parts_are_named_and_refused_or_skipped(tmp_path: Path, monkeypat
     assert DataLoader(tmp_path).load("MIN", "1m").equals(bars)
 
 
+# %% ../../nbs/9_tests/96_test_store_scale.ipynb #9800f91d
 @pytest.mark.parametrize("skip", [False, True])
 def test_damage_inside_a_file_never_gives_other_bars(tmp_path: Path, skip: bool) -> None:
     """A flipped bit in the pages stops chunks at that file and the building of its map, or the file is skipped."""
@@ -312,6 +314,7 @@ def test_processes_that_build_one_cache_build_it_once(tmp_path: Path) -> None:
     assert DataLoader(root).mapped("MIN", "1m").window(0, len(bars)).equals(bars)
 
 
+# %% ../../nbs/9_tests/96_test_store_scale.ipynb #3f8e76f3
 @steady
 @given(cut=st.floats(0, 1, exclude_max=True), place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7), how=st.sampled_from(["cut", "flip", "longer"]))
 def test_torn_caches_are_built_again(cut: float, place: float, bit: int, how: str) -> None:
@@ -341,6 +344,7 @@ def test_torn_caches_are_built_again(cut: float, place: float, bit: int, how: st
         assert np.array_equal(again["numbers"], source)
 
 
+# %% ../../nbs/9_tests/96_test_store_scale.ipynb #438be410
 def test_stale_cache_follows_the_bars(tmp_path: Path) -> None:
     """Other bars, appended or replaced, give another map; who holds the old one keeps it unchanged."""
     bars = minute_bars(5000)
@@ -356,7 +360,7 @@ def test_stale_cache_follows_the_bars(tmp_path: Path) -> None:
 
 # %% ../../nbs/9_tests/96_test_store_scale.ipynb #b3d0ce4d
 @st.composite
-def splits_and_bars(draw: Any) -> tuple[Bars, Split]:
+def splits_and_bars(draw: Any) -> tuple[Bars, PurgedSplit]:
     """Bars with holes, and a split whose borders lie among them."""
     timeframe = draw(st.sampled_from(["15m", "4h", "1d", "1w"]))
     minutes, size = timeframe_minutes(timeframe), draw(st.integers(1, 150))
@@ -368,13 +372,13 @@ def splits_and_bars(draw: Any) -> tuple[Bars, Split]:
     marks = sorted(draw(st.lists(st.integers(-2, days + 9), min_size=6, max_size=6, unique=True)))
     dates = [(first + np.timedelta64(mark, "D")).item() for mark in marks]
     ranges = [DateRange(first=dates[place], last=dates[place + 1]) for place in (0, 2, 4)]
-    split = Split(train=ranges[0], validation=ranges[1], test=ranges[2], purge_bars=draw(st.integers(0, 5)), embargo_bars=draw(st.integers(0, 5)))
+    split = PurgedSplit(train=ranges[0], validation=ranges[1], test=ranges[2], purge_bars=draw(st.integers(0, 5)), embargo_bars=draw(st.integers(0, 5)))
     return Bars("X", timeframe, times, values, values, values, values, values), split
 
 
 @steady
 @given(pair=splits_and_bars(), length=st.integers(1, 12), history=st.integers(0, 8), horizon=st.integers(0, 6))
-def test_nothing_crosses_a_border(pair: tuple[Bars, Split], length: int, history: int, horizon: int) -> None:
+def test_nothing_crosses_a_border(pair: tuple[Bars, PurgedSplit], length: int, history: int, horizon: int) -> None:
     """The starts are exactly those that a slow reading of the rules finds."""
     bars, split = pair
     span, day = np.timedelta64(timeframe_minutes(bars.timeframe), "m"), np.timedelta64(1, "D")
@@ -394,9 +398,10 @@ def test_nothing_crosses_a_border(pair: tuple[Bars, Split], length: int, history
     assert not used["train"] & used["validation"] and not used["validation"] & used["test"] and not used["train"] & used["test"]
 
 
+# %% ../../nbs/9_tests/96_test_store_scale.ipynb #f245cc30
 @steady
 @given(pair=splits_and_bars(), length=st.integers(1, 6), history=st.integers(0, 4), size=st.integers(1, 40), seed=st.one_of(st.none(), st.integers(0, 9)))
-def test_chunks_hold_each_bar_once_and_stay_in_their_part(pair: tuple[Bars, Split], length: int, history: int, size: int, seed: int | None) -> None:
+def test_chunks_hold_each_bar_once_and_stay_in_their_part(pair: tuple[Bars, PurgedSplit], length: int, history: int, size: int, seed: int | None) -> None:
     """Chunks of any length, in order or shuffled: every bar of the part once, and no history from outside it."""
     bars, split = pair
     root = tempfile.mkdtemp()
