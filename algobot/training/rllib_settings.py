@@ -71,6 +71,8 @@ class RllibRunSettings(RunSettings):
     def _can(self) -> "RllibRunSettings":
         if self.meta is not None:
             raise ValueError("meta: RLlib does not meta-train; leave out meta or rllib")
+        if not self.agent.minibatch_size:
+            raise ValueError("agent.minibatch_size = auto: only the native trainer measures it; a number is right for RLlib")
         if self.rllib.algorithm == "DQN" and self.policy.kind != "actor_critic":
             raise ValueError(f"policy.kind = {self.policy.kind!r}: DQN learns values of actions, with a single network; actor_critic is right (its hidden_sizes are taken)")
         return self
