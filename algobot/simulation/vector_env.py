@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numba
 import numpy as np
@@ -179,7 +179,7 @@ def step_slot(slot: int, actions: np.ndarray, pins: np.ndarray, blanks: np.ndarr
     wholes[0, slot], wholes[1, slot] = np.int64(output[OUT.bar]), np.int64(output[OUT.order_result])
     wholes[2, slot], wholes[3, slot] = np.int64(output[OUT.exit_reason]), environment.market
 
-
+# %% ../../nbs/2_simulation/25_vector_env.ipynb #98501d67
 @njit(cache=True, nogil=True)
 def step_slices(
     part: int,                  # of the environments, the one to begin with
@@ -365,11 +365,33 @@ class RestorableVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """A vector environment whose whole state is its records."""
 
     threads: int                     # that step the environments
+    markets: tuple[Market, ...]
+    config: TradingEnvSettings
+    _tables: tuple[np.ndarray, ...]  # of `stack_markets`
     _environments: np.ndarray        # (N,) of ENVIRONMENT_DTYPE
     _pins: np.ndarray                # (N,) of PIN_DTYPE
     _arrays: tuple[np.ndarray, ...]  # those and what else `step_slices` reads
     _widths: tuple[int, int]         # of observations and masks
     _seeded: bool                    # the environments have seeds
+
+    def _allocate(self, num_envs: int) -> None:
+        """What belongs to the environments, none of which has begun."""
+        if num_envs < 1:
+            raise ValueError(f"num_envs = {num_envs}: at least 1 is right")
+        self.num_envs, self._np_random, self._seeded, capital = num_envs, None, False, self.config.engine.initial_capital
+        self.action_space, self.observation_space = (batch_space(space, num_envs) for space in (self.single_action_space, self.single_observation_space))
+        self._environments, self._pins = blank_environments(num_envs, capital), pin_environments(None, self._tables[0], None, num_envs)
+        self._arrays = (self._pins, self._environments, blank_environments(len(self.markets), capital), *self._tables)
+        self._idle = np.zeros(num_envs, np.int64)
+
+    def resized(
+        self,
+        num_envs: int,  # N of the other
+    ) -> Self:
+        """Another vector environment of the same kind over the same tables, which are shared; it begins with a reset. Raises `ValueError` below 1."""
+        other = copy.copy(self)
+        other._allocate(num_envs)
+        return other
 
     def _step_all(self, actions: np.ndarray) -> BatchRows:
         """One step of all environments, into new arrays."""
@@ -419,25 +441,6 @@ class TradingVectorEnv(RestorableVectorEnv):
         self.single_observation_space = spaces.Box(-OBSERVATION_LIMIT, OBSERVATION_LIMIT, (len(self.observation_names),), np.float32)
         self._tables = stack_markets(markets, self.config, scaler)
         self._allocate(num_envs)
-
-    def _allocate(self, num_envs: int) -> None:
-        """What belongs to the environments, none of which has begun."""
-        if num_envs < 1:
-            raise ValueError(f"num_envs = {num_envs}: at least 1 is right")
-        self.num_envs, self._np_random, self._seeded, capital = num_envs, None, False, self.config.engine.initial_capital
-        self.action_space, self.observation_space = (batch_space(space, num_envs) for space in (self.single_action_space, self.single_observation_space))
-        self._environments, self._pins = blank_environments(num_envs, capital), pin_environments(None, self._tables[0], None, num_envs)
-        self._arrays = (self._pins, self._environments, blank_environments(len(self.markets), capital), *self._tables)
-        self._idle = np.zeros(num_envs, np.int64)
-
-    def resized(
-        self,
-        num_envs: int,  # N of the other
-    ) -> "TradingVectorEnv":
-        """Another vector environment of the same kind over the same tables, which are shared; it begins with a reset. Raises `ValueError` below 1."""
-        other = copy.copy(self)
-        other._allocate(num_envs)
-        return other
 
     def reset(
         self,
