@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['LEFT_OUT', 'CHECKPOINT_NAME', 'MAY_CHANGE', 'count_places', 'start_ray', 'ray_session', 'build_algorithm',
-           'send_weights', 'get_weights', 'check_same_network', 'readings', 'save_algorithm', 'read_checkpoint',
-           'RllibTraining', 'begin_folder', 'train_rllib']
+           'send_weights', 'get_weights', 'check_same_network', 'readings', 'mark_keys', 'unmark_keys',
+           'save_algorithm', 'read_checkpoint', 'RllibTraining', 'begin_folder', 'train_rllib']
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #7e05f9f8
 import json
@@ -147,6 +147,20 @@ CHECKPOINT_NAME = "rllib_checkpoint.pt"
 MAY_CHANGE = {"rllib", "name", "workers"}   # `rllib`: a run may go on with more actors, or on a cluster; its algorithm stays
 
 
+def mark_keys(value: Any) -> Any:
+    """Whole numbers as keys (PyTorch's optimisers have them) become text that `unmark_keys` knows again; a file of plain data has text only."""
+    if isinstance(value, Mapping):
+        return {f"#{key}" if isinstance(key, int) else key: mark_keys(item) for key, item in value.items()}
+    return [mark_keys(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def unmark_keys(value: Any) -> Any:
+    """Undo `mark_keys`."""
+    if isinstance(value, dict):
+        return {int(key[1:]) if key.startswith("#") else key: unmark_keys(item) for key, item in value.items()}
+    return [unmark_keys(item) for item in value] if isinstance(value, list) else value
+
+
 def save_algorithm(
     path: Path,
     algorithm: Any,
@@ -154,7 +168,7 @@ def save_algorithm(
     marks: Mapping[str, Any],   # what else belongs to the moment: steps, syncs
 ) -> None:
     """Write everything that training goes on from, atomically."""
-    save_state(path, to_plain({"format": 1, "run": run.model_dump(mode="json"), "marks": dict(marks), "state": algorithm.get_state()}))
+    save_state(path, to_plain({"format": 1, "run": run.model_dump(mode="json"), "marks": dict(marks), "state": mark_keys(algorithm.get_state())}))
 
 
 def read_checkpoint(
@@ -196,7 +210,7 @@ class RllibTraining:
         self.marks: dict[str, Any] = content["marks"] if content else {"steps": 0, "training_steps": 0, "weight_syncs": 0, "iterations": 0}
         self.resumed = content is not None
         if content is not None:
-            self.algorithm.set_state(content["state"])
+            self.algorithm.set_state(unmark_keys(content["state"]))
             send_weights(self.algorithm)
         else:
             for old in self.folder.glob("*.pt"):  # an earlier run's, which must not be mistaken for this one's
