@@ -85,7 +85,7 @@ def largest_opening(
         target = (low + high) // 2
     return low
 
-
+# %% ../../nbs/2_simulation/24_action_mask.ipynb #6d54f81c
 @compiled
 def pays_any_exit(account: Any, rules: Any, lots: float, price: float) -> bool:
     """The cash alone pays the fees of closing `lots`, which are never less than those of closing fewer: so no exit can be refused."""

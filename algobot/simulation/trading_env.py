@@ -219,6 +219,15 @@ class EpisodeViews(gymnasium.Env[np.ndarray, int]):
     _start: int                # source index of the episode's first decision
     _length: int               # its steps; 0 before the first reset
 
+    def _look(self) -> None:
+        """Keep at hand the one row of each of `_rows`."""
+        self._observation, self._output, self._mask = (rows[0] for rows in self._rows)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """In a copy, or unpickled: a view of an array has become an array of its own, so look again."""
+        self.__dict__.update(state)
+        self._look()
+
     @property
     def account(self) -> dict[str, float]:
         """The account now, by the names of `ACCOUNT_DTYPE`: cash, quantity, entry_price, premium, trailing_stop, ..."""
@@ -318,15 +327,6 @@ class TradingEnv(EpisodeViews):
         table = build_table(bars, self.config, self.scaler)
         self._window, self._offset, self._markets["offset"] = bars, offset, offset
         self._places = Places(self._environments, self._markets, table.features, table.prices, *self._rows)
-
-    def _look(self) -> None:
-        """Keep at hand the one row of each of `_rows`."""
-        self._observation, self._output, self._mask = (rows[0] for rows in self._rows)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """In a copy, or unpickled: a view of an array has become an array of its own, so look again."""
-        self.__dict__.update(state)
-        self._look()
 
 # %% ../../nbs/2_simulation/24_trading_env.ipynb #29883903
 class MultiDiscreteActions(gymnasium.ActionWrapper[np.ndarray, np.ndarray, int]):

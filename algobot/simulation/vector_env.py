@@ -367,7 +367,7 @@ class RestorableVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     threads: int                     # that step the environments
     markets: tuple[Market, ...]
     config: TradingEnvSettings
-    _tables: tuple[np.ndarray, ...]  # of `stack_markets`
+    _tables: tuple[np.ndarray, np.ndarray, np.ndarray]  # of `stack_markets`
     _environments: np.ndarray        # (N,) of ENVIRONMENT_DTYPE
     _pins: np.ndarray                # (N,) of PIN_DTYPE
     _arrays: tuple[np.ndarray, ...]  # those and what else `step_slices` reads
@@ -431,6 +431,7 @@ class TradingVectorEnv(RestorableVectorEnv):
         *,
         scaler: FittedZScore | None = None,        # for features.zscore = "fitted"
         threads: int | Literal["auto"] = 1,        # that step the environments; no result depends on it
+        tables: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,  # of `stack_markets` for these markets and settings, mapped from a file perhaps; None: stacked here
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}: at least 1 is right")
@@ -439,7 +440,7 @@ class TradingVectorEnv(RestorableVectorEnv):
         self._widths = len(self.observation_names), len(self.action_names)
         self.single_action_space = spaces.Discrete(len(self.action_names))
         self.single_observation_space = spaces.Box(-OBSERVATION_LIMIT, OBSERVATION_LIMIT, (len(self.observation_names),), np.float32)
-        self._tables = stack_markets(markets, self.config, scaler)
+        self._tables = tables or stack_markets(markets, self.config, scaler)
         self._allocate(num_envs)
 
     def reset(
