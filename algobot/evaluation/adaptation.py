@@ -4,22 +4,17 @@
 
 # %% auto #0
 __all__ = ['Snapshots', 'RATES', 'STEPS', 'query_returns', 'adapted_returns', 'scratch_returns', 'best_rate', 'held_out_tasks',
-           'CurvePoint', 'measure_family', 'adaptation_curve', 'joint_settings', 'in_words', 'draw_curve',
-           'write_curve', 'AdaptedAgent', 'adapt_run']
+           'CurvePoint', 'measure_family', 'adaptation_curve', 'joint_settings']
 
 # %% ../../nbs/5_evaluation/59_adaptation.ipynb #e87d36d8
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
-from pathlib import Path
 
 # %% ../../nbs/5_evaluation/59_adaptation.ipynb #c43c925f
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 # %% ../../nbs/5_evaluation/59_adaptation.ipynb #216cbdca
 from ..agents.ppo import train_ppo
@@ -32,12 +27,12 @@ from ..foundation.settings import SettingsError
 from ..market.instruments import load_instruments
 from ..market.store import DataLoader
 from ..training.maml import InnerLoop, StackedPolicies
-from ..training.markets import DateRange, MarketChoice, load_market, whole_range_env
-from ..training.meta_tasks import MarketTask, SideBySideEnv, cut_tasks, synthetic_markets
+from ..training.markets import DateRange, MarketChoice, load_market
+from ..training.meta_tasks import MarketTask, TaskSampler, cut_tasks, segments_env, synthetic_markets
 from ..training.meta_training import MetaSettings, inner_loss, play, seed_for
-from ..training.meta_use import AdaptationRecipe, adapt_agent, load_recipe
+from ..training.meta_use import AdaptationRecipe, load_recipe
 from ..training.policies import make_policy
-from ..training.trainer import RunSettings, TrainedRun, run_markets, validation_growth
+from ..training.trainer import RunSettings, TrainedRun, run_markets
 
 # %% ../../nbs/5_evaluation/59_adaptation.ipynb #899079d5
 @torch.no_grad()
@@ -51,7 +46,7 @@ def query_returns(
     spans = {int(task.query.last or 0) - int(task.query.first or 0) for task in tasks}
     if spans != {length}:
         raise ValueError(f"queries of {sorted(spans)} steps: each should be one episode of {length} steps")
-    env, actor = SideBySideEnv([task.make_env("query", 1) for task in tasks]), StackedPolicies(policy, parameters)
+    env, actor = segments_env(tasks, "query", 1), StackedPolicies(policy, parameters)
     observation, info = env.reset(seed=0)
     state, equity = torch.zeros(len(tasks), policy.state_size), [info["equity"]]
     over = np.zeros(len(tasks), bool)
@@ -76,7 +71,7 @@ def adapted_returns(
 ) -> Snapshots:
     """Inner steps on all tasks' supports, side by side; the query is traded whenever a number of steps is reached."""
     settings, generator = recipe.settings, torch.Generator().manual_seed(seed)
-    env = SideBySideEnv([task.make_env("support", settings.envs_per_task) for task in tasks])
+    env = segments_env(tasks, "support", settings.envs_per_task)
     loop, results = InnerLoop(policy, len(tasks), inner_loss(settings), recipe.rates, first_order=True), {}
     for step in range(max(steps) + 1):
         if step in steps:
@@ -121,14 +116,19 @@ def held_out_tasks(
     settings: RunSettings,
     most: int = 16,            # tasks of one family; spread evenly where there are more
 ) -> dict[str, list[MarketTask]]:
-    """Families of tasks: later years of the run's markets, another instrument, another timeframe, other made markets. Queries do not overlap."""
+    """Families of tasks: later years of the run's markets, another instrument, another timeframe, other made markets. Queries do not overlap.
+
+    A run that trains on made markets only (weight 0 for all others) is measured on made markets only.
+    """
     cut = partial(cut_tasks, settings=settings.environment, support_bars=settings.tasks.support_bars, query_bars=settings.tasks.query_bars, stride=settings.tasks.query_bars)
     instruments, loader = load_instruments(settings.instruments), DataLoader(settings.data)
-    families = {f"later years, {market.instrument.symbol}": cut(market) for market in run_markets(settings, settings.split.test)}
+    weights = settings.tasks.weights
+    real = [choice for choice in settings.markets if weights.get(f"{choice.instrument} {choice.timeframe}", weights.get(choice.instrument, 1.0)) > 0]
+    families = {f"later years, {market.instrument.symbol}": cut(market) for market in run_markets(settings, settings.split.test)} if real else {}
     everything = DateRange(first=date(1900, 1, 1), last=date(2200, 1, 1))
     trained = {choice.instrument for choice in settings.markets}
     for title, choice in (("another instrument", MarketChoice(instrument="GOOG")), ("another timeframe", MarketChoice(instrument="EURUSD", timeframe="1h"))):
-        if choice.instrument not in trained:
+        if real and choice.instrument not in trained:
             families[f"{title}, {choice.instrument} {choice.timeframe}"] = cut(load_market(choice, everything, instruments, loader))
     if (made := settings.tasks.synthetic) is not None:
         like = run_markets(settings, settings.split.train)[0]
@@ -149,6 +149,7 @@ class CurvePoint:
     growth: Interval      # log growth of the account in a year
     sharpe: Interval      # annualised
     gain: Interval | None # growth a year beyond the same agent's before any step; None before any step
+    lead: Interval | None = None  # growth a year beyond the joint agent's after the same steps; None for others than the meta-trained
 
 
 def measure_family(
@@ -170,9 +171,14 @@ def measure_family(
         for steps, returns in joined.items():
             block = float(next(iter(by_steps.values())).shape[1] // 4)
             interval = partial(bootstrap_interval, returns, replications=replications, block=block)
-            more = np.log1p(returns) - np.log1p(joined[0])   # the same seed's on the same bars
-            gain = None if steps == 0 else bootstrap_interval(more, lambda rows: float(rows.mean() * bars_per_year), replications=replications, block=block)
-            points.append(CurvePoint(family, contender, steps, len(by_steps[steps]), len(returns), interval(growth), interval(sharpe), gain))
+
+            def beyond(other: np.ndarray, returns: np.ndarray = returns, block: float = block) -> Interval:   # the same seed's on the same bars
+                return bootstrap_interval(np.log1p(returns) - np.log1p(other), lambda rows: float(rows.mean() * bars_per_year), replications=replications, block=block)
+
+            rival = records["joint"][steps] if contender == "meta-trained" and "joint" in records else None
+            lead = None if rival is None else beyond(rival.reshape(-1, rival.shape[-1]))
+            gain = None if steps == 0 else beyond(joined[0])
+            points.append(CurvePoint(family, contender, steps, len(by_steps[steps]), len(returns), interval(growth), interval(sharpe), gain, lead))
     return points
 
 # %% ../../nbs/5_evaluation/59_adaptation.ipynb #d9e9ba72
@@ -185,6 +191,7 @@ def adaptation_curve(
     steps: Sequence[int] = STEPS,
     most: int = 16,                   # tasks of each family
     families: Sequence[str] = (),     # whose names begin so; none: all
+    progress: Callable[[str], None] | None = None,   # told what is measured now
 ) -> list[CurvePoint]:
     """Trade tasks that neither run has seen, after some steps of adaptation. Raises `SettingsError` when the runs do not fit together."""
     settings = run.settings
@@ -194,17 +201,19 @@ def adaptation_curve(
     if joint.settings.model_dump(exclude={"meta", "name", "workers"}) != settings.model_dump(exclude={"meta", "name", "workers"}):
         raise SettingsError(f"{joint.run_dir}: was trained with other settings than {run.run_dir}; only `meta` may differ")
     points = []
-    training = [task for market in run_markets(settings, settings.split.train)
-                for task in cut_tasks(market, settings.environment, settings.tasks.support_bars, settings.tasks.query_bars, settings.tasks.query_bars)]
+    sampler = TaskSampler(run_markets(settings, settings.split.train), settings.environment, settings.tasks)
+    training = sampler.draw(np.random.default_rng(0), most)   # the joint agent's inner learning rate is picked on training tasks
     for family, tasks in held_out_tasks(settings, most).items():
         if families and not family.startswith(tuple(families)):
             continue
         seeds: dict[str, list[Snapshots]] = {"meta-trained": [], "joint": [], "from scratch": []}
         for seed in settings.seeds:
+            if progress:
+                progress(f"{family}: {len(tasks)} tasks, seed {seed}")
             agent, other = (load_agent(one.run_dir / "seeds" / str(seed) / "agent.pt") for one in (run, joint))
             recipe = load_recipe(run.run_dir / "seeds" / str(seed) / "adaptation.pt", agent.policy)
             seeds["meta-trained"].append(adapted_returns(agent.policy, recipe, tasks, steps, seed))
-            rate = best_rate(other.policy, recipe, training[:: max(1, len(training) // most)], seed)
+            rate = best_rate(other.policy, recipe, training, seed)
             seeds["joint"].append(adapted_returns(other.policy, replace(recipe, rates=rate), tasks, steps, seed))
             seeds["from scratch"].append(scratch_returns(settings, recipe.settings, tasks, steps, seed))
         records = {name: {step: np.stack([one[step] for one in found], axis=-1) for step in steps} for name, found in seeds.items()}
@@ -218,91 +227,3 @@ def joint_settings(settings: RunSettings) -> RunSettings:
     meta = settings.meta or MetaSettings()
     joint = meta.model_copy(update={"inner_steps": 0, "num_steps": meta.num_steps * (meta.inner_steps + 1)})
     return settings.model_copy(update={"name": f"{settings.name}_joint", "meta": joint})
-
-# %% ../../nbs/5_evaluation/59_adaptation.ipynb #3520fce4
-def in_words(points: Sequence[CurvePoint]) -> list[str]:
-    """One sentence for each family: whether the meta-trained agent gained by adapting, and how the controls did."""
-    sentences = []
-    for family in dict.fromkeys(point.family for point in points):
-        mine = [(point, point.gain) for point in points if point.family == family and point.gain is not None]
-        most = max(point.steps for point, _ in mine)
-        parts = []
-        for point, gain in mine:
-            if point.steps == most:
-                verdict = "gained" if gain.low > 0 else "lost" if gain.high < 0 else "cannot be said to have changed"
-                parts.append(f"the {point.contender} agent {verdict} ({gain.estimate:+.1%} a year [{gain.low:+.1%}, {gain.high:+.1%}])")
-        sentences.append(f"{family}: after {most} steps {'; '.join(parts)}.")
-    return sentences
-
-
-def draw_curve(points: Sequence[CurvePoint]) -> Figure:
-    """Growth a year over steps of adaptation, one panel for each family, with intervals."""
-    families = list(dict.fromkeys(point.family for point in points))
-    figure, axes = plt.subplots(1, len(families), figsize=(3.4 * len(families), 3.2), squeeze=False, layout="constrained")
-    for axis, family in zip(axes[0], families, strict=True):
-        for place, contender in enumerate(dict.fromkeys(point.contender for point in points)):
-            mine = [point for point in points if point.family == family and point.contender == contender]
-            middle = np.array([point.growth.estimate for point in mine])
-            bounds = np.abs(np.array([[point.growth.low, point.growth.high] for point in mine]).T - middle)
-            axis.errorbar([point.steps + 0.12 * (place - 1) for point in mine], 100 * middle, 100 * bounds, marker="o", ms=4, capsize=3, lw=1, label=contender)
-        axis.axhline(0, color="grey", lw=0.8)
-        axis.set(title=f"{family} ({mine[0].tasks} tasks)", xlabel="steps of adaptation")
-        axis.title.set_fontsize(9)
-    axes[0][0].set_ylabel("growth, % a year")
-    axes[0][0].legend(fontsize=8)
-    return figure
-
-
-def write_curve(points: Sequence[CurvePoint], folder: str | Path) -> Path:
-    """`adaptation.json` and `adaptation.png` in a folder; returns the former's path."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "adaptation.json"
-    path.write_text(json.dumps({"sentences": in_words(points), "points": [asdict(point) for point in points]}, indent=2))
-    figure = draw_curve(points)
-    figure.savefig(folder / "adaptation.png", dpi=120)
-    plt.close(figure)
-    return path
-
-# %% ../../nbs/5_evaluation/59_adaptation.ipynb #8b5e0c86
-@dataclass(frozen=True)
-class AdaptedAgent:
-    """One seed's agent before and after."""
-
-    seed: int
-    file: str             # where the adapted one was saved
-    past_before: float    # ln(final / initial equity) on the bars that it was adapted on, not adapted
-    past_after: float     # the same, adapted: on bars it has seen
-    next_before: float    # on the bars after, not adapted
-    next_after: float     # on the bars after, adapted: what counts
-
-
-def adapt_run(
-    run: TrainedRun,               # meta-trained
-    choice: MarketChoice,          # instrument and timeframe to adapt to
-    bars: int | None = None,       # to adapt on; None: as many as in training
-    before: date | None = None,    # only earlier bars are used to adapt; None: all but the last `following`
-    steps: int | None = None,      # inner steps; None: as many as in training
-    following: int = 252,          # bars to compare on
-) -> list[AdaptedAgent]:
-    """Adapt each seed's agent to a market, save it below the run's folder, and compare. Raises `SettingsError` for a run that was not meta-trained or too few bars."""
-    settings, everything = run.settings, DateRange(first=date(1900, 1, 1), last=date(2200, 1, 1))
-    if settings.meta is None:
-        raise SettingsError(f"{run.run_dir}: was not meta-trained, so nothing is known about how to adapt it; train with a `meta:` section, such as config/moe_maml.yaml")
-    market = load_market(choice, everything, load_instruments(settings.instruments), DataLoader(settings.data))
-    end = len(market.bars) - 1
-    place = max(0, end - following) if before is None else market.bars.index_at(np.datetime64(before, "ns")) - 1
-    if not 0 <= place < end - 1:
-        raise SettingsError(f"before = {before}: bars of {market.bars.symbol} should lie on both sides of it, and they run from {market.bars.timestamps[0]} to {market.bars.timestamps[-1]}")
-    whole = market.bars.window(0, end + 1)
-    ahead = replace(market, first=place, last=min(end, place + following))
-    folder, rows = run.run_dir / "adapted" / f"{choice.instrument}_{choice.timeframe}", []
-    for seed, agent in run.agents.items():
-        recipe = load_recipe(run.run_dir / "seeds" / str(seed) / "adaptation.pt", agent.policy)
-        recipe = replace(recipe, support_bars=bars or recipe.support_bars)
-        adapted = adapt_agent(agent, recipe, ahead, settings.environment, steps, seed)
-        past = replace(market, bars=whole.window(0, place + 1), first=place - recipe.support_bars, last=place)
-        grown = [validation_growth(whole_range_env(part, settings.environment), one) for part in (past, ahead) for one in (agent, adapted)]
-        adapted.save(folder / f"{seed}.pt")
-        rows.append(AdaptedAgent(seed, str(folder / f"{seed}.pt"), *grown))
-    return rows
