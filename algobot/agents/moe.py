@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MoESettings', 'affine', 'ExpertBank', 'GatingNetwork', 'mask_columns', 'mixture_log_probs', 'mixture_probabilities',
-           'load_imbalance', 'MoEPolicy', 'MoEAgent']
+           'load_imbalance', 'route', 'Mixture', 'MoEPolicy', 'MoEAgent']
 
 # %% ../../nbs/3_agents/32_moe.ipynb #18e37407
 import math
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .experts import EXPERTS, AdaptiveAgent, ExpertSettings, find_inputs, prior_logits, visible_inputs
 from .ppo import PPOSettings
 from ..foundation.networks import MASKED_LOGIT, GRUCell, Policy, layer_stack, register_policy, sample_actions
-from ..foundation.settings import Settings, SettingsError
+from ..foundation.settings import Settings
 from ..simulation.environment_step import ACCOUNT_FEATURES
 
 # %% ../../nbs/3_agents/32_moe.ipynb #f69a3bac
@@ -178,9 +178,21 @@ def load_imbalance(
     return -math.log(log_weights.shape[-2]) - mean_log.mean(dim=-1)
 
 # %% ../../nbs/3_agents/32_moe.ipynb #be9f2f90
-@register_policy("moe")
-class MoEPolicy(Policy):
-    """A mixture of experts with a gate that remembers; takes stacked parameters."""
+def route(
+    log_weights: Tensor,  # (..., K, B) of the gate
+    kind: str,            # learned, uniform or argmax, as in `MoESettings.gate`
+) -> Tensor:              # (..., K, B) with which the experts are averaged
+    """What a kind of gate makes of its log-weights: leaves them, takes all alike, or gives all to the largest (straight-through gradient)."""
+    if kind == "uniform":
+        return torch.full_like(log_weights, -math.log(log_weights.shape[-2]))
+    if kind == "argmax":
+        alone = torch.full_like(log_weights, MASKED_LOGIT).scatter(-2, log_weights.argmax(dim=-2, keepdim=True), 0.0)
+        return alone + (log_weights - log_weights.detach())
+    return log_weights
+
+# %% ../../nbs/3_agents/32_moe.ipynb #a10da967
+class Mixture(Policy):
+    """Experts, a gate that remembers, and a critic; what they say of one step. Takes stacked parameters."""
 
     market: Tensor  # (F,) places of the market features that the gate reads
 
@@ -206,24 +218,9 @@ class MoEPolicy(Policy):
         self.register_buffer("market", torch.tensor(market))
         self._log_weights: Tensor | None = None
 
-    @property
-    def agent_class(self) -> "type[MoEAgent]":  # type: ignore[override]
-        """What a saved mixture comes back as."""
-        return MoEAgent
-
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the last weights, which belong to a graph that cannot be copied."""
         return {**self.__dict__, "_log_weights": None}
-
-    def route(self, log_weights: Tensor) -> Tensor:
-        """The gate's log-weights (..., K, B), or what its kind makes of them: uniform, or all on the largest (straight-through gradient)."""
-        self._log_weights = log_weights
-        if self.settings.gate == "uniform":
-            return torch.full_like(log_weights, -math.log(log_weights.shape[-2]))
-        if self.settings.gate == "argmax":
-            alone = torch.full_like(log_weights, MASKED_LOGIT).scatter(-2, log_weights.argmax(dim=-2, keepdim=True), 0.0)
-            return alone + (log_weights - log_weights.detach())
-        return log_weights
 
     def auxiliary_loss(self) -> Tensor | None:
         """The weighted load-balance term of the outputs that were given last, (...); None when there is none."""
@@ -234,7 +231,8 @@ class MoEPolicy(Policy):
     def listen(self, observations: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Log-weights (..., K, N) and the state after the step (..., N, S), from observations (..., N, D) and the state before."""
         log_weights, state = self.gate(observations.index_select(-1, self.market), state)
-        return self.route(log_weights), state
+        self._log_weights = log_weights
+        return route(log_weights, self.settings.gate), state
 
     def parts(
         self,
@@ -251,6 +249,16 @@ class MoEPolicy(Policy):
         """Values (..., N) of observations (..., N, D) with the gate's memory (..., N, S)."""
         return self.critic(torch.cat([observations, context.detach()], dim=-1)).squeeze(-1)
 
+# %% ../../nbs/3_agents/32_moe.ipynb #4f3619a9
+@register_policy("moe")
+class MoEPolicy(Mixture):
+    """A mixture of experts with a gate that remembers; takes stacked parameters."""
+
+    @property
+    def agent_class(self) -> "type[MoEAgent]":  # type: ignore[override]
+        """What a saved mixture comes back as."""
+        return MoEAgent
+
     def step(self, observations: Tensor, state: Tensor, action_mask: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probabilities (..., N, A), values (..., N), state after the step (..., N, S), from observations (..., N, D) and the state before."""
         log_weights, state = self.listen(observations, state)
@@ -264,9 +272,9 @@ class MoEPolicy(Policy):
 
     def unroll(self, observations: Tensor, state: Tensor, starts: Tensor | None = None, action_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Log-probabilities (..., L, B, A) and values (..., L, B) of L steps in a row, from observations (..., L, B, D) and the state (..., B, S) before the first."""
-        log_weights, context = self.gate.unroll(observations.index_select(-1, self.market), state, starts)
+        self._log_weights, context = self.gate.unroll(observations.index_select(-1, self.market), state, starts)
         flat, mask = observations.flatten(-3, -2), None if action_mask is None else action_mask.flatten(-3, -2)
-        log_probs, _ = mixture_log_probs(self.experts(flat.mT), self.route(log_weights), mask)
+        log_probs, _ = mixture_log_probs(self.experts(flat.mT), route(self._log_weights, self.settings.gate), mask)
         shape = observations.shape[-3:-1]
         return log_probs.mT.unflatten(-2, shape), self.judge(flat, context).unflatten(-1, shape)
 
@@ -319,17 +327,10 @@ class MoEAgent(AdaptiveAgent):
 
         Raises `ValueError` for an observation of another size or a batch of another size than before, `SettingsError` before the environment was checked.
         """
-        observations = torch.as_tensor(np.atleast_2d(np.asarray(observation, np.float32)), device=self.device)
-        if observations.shape[1:] != (self.policy.observation_size,):
-            raise ValueError(f"{self.name} was trained on observations of size {self.policy.observation_size}, not {list(observations.shape[1:])}")
-        if self.unchecked:
-            raise SettingsError(f"{self.unchecked}: call check_environment(env) before the first action, so that it is certain that {self.name} sees what it was trained on")
+        observations, mask = self.accept(np.atleast_2d(np.asarray(observation)), info)
         memory = self.policy.initial_state(len(observations)) if self.memory is None else self.memory
         if len(memory) != len(observations):
             raise ValueError(f"{len(observations)} observations follow on {len(memory)}: the memory belongs to rows; call reset() before another batch")
-        mask = None
-        if info is not None and "action_mask" in info:
-            mask = torch.atleast_2d(torch.as_tensor(np.asarray(info["action_mask"]), device=self.device) != 0)
         self.log_weights, self.memory = self.policy.listen(observations, memory)
         probabilities = mixture_probabilities(self.policy.experts(observations.mT), self.log_weights, mask)
         chosen = probabilities.max(dim=-2).indices if self.deterministic else sample_actions(probabilities.mT.log(), self.generator)
