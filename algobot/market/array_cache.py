@@ -102,11 +102,15 @@ def _checksum(array: np.ndarray) -> int:
 class MappedArrays:
     """The arrays of one file, mapped and read-only. Raises `CacheError` naming the file when it is torn, foreign, or of another version."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        private: bool = False,  # the arrays can be written to, which changes them in this process only: for compiled code made for such arrays
+    ) -> None:
         self.path = Path(path)
         with open(self.path, "rb") as file:
             content = self._read_header(file, os.fstat(file.fileno()).st_size)
-            self._memory = mmap.mmap(file.fileno(), content["size"], access=mmap.ACCESS_READ)
+            self._memory = mmap.mmap(file.fileno(), content["size"], access=mmap.ACCESS_COPY if private else mmap.ACCESS_READ)
         self.digest: str = content["digest"]
         self.about: dict[str, Any] = content["about"]
         self._entries = content["arrays"]
