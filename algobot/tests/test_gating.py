@@ -37,7 +37,8 @@ from ..evaluation.dependence import entropy_bits, information_bits, measure_info
 from ..evaluation.gating import SYNTHETIC_FUTURE, audit_gate, audit_markets, gate_effects, gate_variants, play
 from ..evaluation import gating_study
 from ..evaluation.gating_ablation import StudySettings
-from ..evaluation.gating_study import SEEDS_FOLDER, run_study, study_run
+from ..evaluation.gating_results import SEEDS_FOLDER
+from ..evaluation.gating_study import run_study, study_run
 from ..foundation.networks import Policy
 from ..foundation.settings import SettingsError
 from ..market.bars import Bars
