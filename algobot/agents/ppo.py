@@ -331,7 +331,7 @@ def random_batch(
     log_probs, advantages, returns = torch.randn((3, *rows), generator=generator).to(device)
     actions = torch.zeros(rows, dtype=torch.int64, device=device)
     if policy.state_size:
-        return SequenceBatch(observations, None, actions, log_probs, advantages, returns, None, None, policy.initial_state(rows[1]))
+        return SequenceBatch(observations, None, actions, log_probs, advantages, returns, None, None, policy.initial_state(rows[-1]))
     return Batch(observations, None, actions, log_probs, advantages, returns)
 
 
