@@ -6,10 +6,10 @@
 __all__ = ['Machine', 'pretend', 'test_the_device_asked_for_or_the_cpu',
            'test_a_run_that_insists_on_a_card_fails_before_it_begins', 'test_precision_is_what_the_device_can_do',
            'test_ppo_learns_in_bfloat16', 'test_the_smallest_size_that_is_fast_enough', 'test_memory_ends_the_search',
-           'test_measuring_changes_nothing_but_the_number', 'test_auto_is_measured_once_and_resumed', 'Remembering',
-           'test_a_gradient_step_stays_on_its_device', 'test_chance_from_the_cpu_serves_a_device_without_generators',
-           'Recorded', 'test_the_recurrent_cell_has_nothing_that_lacks_a_second_derivative',
-           'test_the_same_update_on_a_card']
+           'test_measuring_changes_nothing_but_the_number', 'test_auto_is_measured_once_and_resumed',
+           'test_a_run_settles_one_size_for_all_seeds', 'Remembering', 'test_a_gradient_step_stays_on_its_device',
+           'test_chance_from_the_cpu_serves_a_device_without_generators', 'Recorded',
+           'test_the_recurrent_cell_has_nothing_that_lacks_a_second_derivative', 'test_the_same_update_on_a_card']
 
 # %% ../../nbs/9_tests/97_test_hardware.ipynb #86ad29a8
 import copy
@@ -30,6 +30,7 @@ from ..foundation import hardware
 from ..foundation.hardware import BatchMeasurement, choose_batch, choose_device, choose_precision, measure_batches, random_generator
 from ..foundation.networks import GRUCell, Policy, sample_actions
 from ..simulation.toy_tasks import SignalMarket
+from ..training.trainer import load_run, train_run
 
 # %% ../../nbs/9_tests/97_test_hardware.ipynb #f050e669
 Machine = tuple[bool, bool, bool, int]   # CUDA, TPU, MPS, number of cards
@@ -140,6 +141,22 @@ def test_auto_is_measured_once_and_resumed(tmp_path: Path, monkeypatch: pytest.M
     straight, expected = train_ppo(SignalMarket(8, 0.8), asked.model_copy(update={"minibatch_size": 128}), progress=False)
     assert history == expected
     assert all(torch.equal(weight, resumed.state_dict()[name]) for name, weight in straight.state_dict().items())
+
+# %% ../../nbs/9_tests/97_test_hardware.ipynb #76ebd9d4
+def test_a_run_settles_one_size_for_all_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = load_run("config/ppo.yaml")
+    agent = run.agent.model_copy(update={"total_steps": 2 * 8 * 64, "num_steps": 64, "minibatch_size": 0})
+    run = run.model_copy(update={"num_envs": 8, "seeds": (0, 1), "snapshots": 1, "workers": 1, "agent": agent})
+    begun = train_run(run, tmp_path)
+    number = begun.settings.agent.minibatch_size
+    assert number in (64, 128) and load_run(tmp_path / "config.yaml").agent.minibatch_size == number
+    assert {one.settings.minibatch_size for one in begun.agents.values()} == {number}
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("measured a second time")
+
+    monkeypatch.setattr("algobot.agents.ppo.measure_batches", refuse)
+    assert train_run(run, tmp_path, resume=True).settings == begun.settings
 
 # %% ../../nbs/9_tests/97_test_hardware.ipynb #a65ee406
 class Remembering(Policy):

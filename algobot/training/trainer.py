@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ReportSteps', 'RunSettings', 'load_run', 'run_markets', 'run_scaler', 'validation_growth', 'Candidate',
            'SeedTraining', 'total_steps', 'train_seed', 'load_ready', 'choose_snapshot', 'train_seeds', 'TrainedRun',
-           'check_resume', 'train_run', 'write_settings', 'write_candidates', 'Trainer', 'open_run']
+           'check_resume', 'settle_run', 'train_run', 'write_settings', 'write_candidates', 'Trainer', 'open_run']
 
 # %% ../../nbs/4_training/43_trainer.ipynb #dba9b5c0
 import json
@@ -26,7 +26,7 @@ import yaml
 from pydantic import Field, model_validator
 
 # %% ../../nbs/4_training/43_trainer.ipynb #75dcf3f6
-from ..agents.ppo import CHECKPOINT_NAME, Policy, PPOSettings, train_ppo
+from ..agents.ppo import CHECKPOINT_NAME, Policy, PPOSettings, settle_minibatch, train_ppo
 from ..agents.ppo_agent import PPOAgent, load_agent
 from ..foundation.hardware import limited_threads
 from ..foundation.settings import Settings, SettingsError, load_settings, write_atomically
@@ -338,7 +338,24 @@ def check_resume(
         if value != begun[field]:
             raise SettingsError(f"{run_dir / 'config.yaml'}: {field} was {begun[field]!r} and is {value!r} now; resume with the same settings, or train into another folder")
 
-# %% ../../nbs/4_training/43_trainer.ipynb #f846db1c
+# %% ../../nbs/4_training/43_trainer.ipynb #60fb3620
+def settle_run(
+    settings: RunSettings,
+    run_dir: Path,
+    resume: bool,
+) -> RunSettings:
+    """The settings with a number in place of `agent.minibatch_size: auto`: that of the run that goes on, or what is measured here."""
+    if settings.agent.minibatch_size or (settings.meta and not settings.warm_start):
+        return settings
+    if resume and (run_dir / "config.yaml").exists():
+        number = load_run(run_dir / "config.yaml").agent.minibatch_size
+    else:
+        with limited_threads(1):
+            env = TradingVectorEnv(run_markets(settings, settings.split.train), settings.num_envs, settings.environment, scaler=run_scaler(settings))
+            number = settle_minibatch(settings.agent, env, make_policy(settings.policy, settings.agent, env, seed=0)).minibatch_size
+    return settings.model_copy(update={"agent": settings.agent.model_copy(update={"minibatch_size": number})})
+
+# %% ../../nbs/4_training/43_trainer.ipynb #9d76b9cc
 def train_run(
     settings: RunSettings,
     run_dir: str | Path | None = None,  # default: runs/NAME
@@ -347,6 +364,7 @@ def train_run(
 ) -> TrainedRun:
     """Train all seeds, choose a snapshot of each, and write `config.yaml` and `training.json` beside the agents."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
+    settings = settle_run(settings, folder, resume)
     if resume:
         check_resume(settings, folder)
     for old in ("training.json", "report.json", "report.html"):  # of an earlier run in this folder: this one has not ended
