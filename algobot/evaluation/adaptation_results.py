@@ -97,4 +97,5 @@ def read_curve(path: str | Path) -> tuple[dict[str, Any], list[CurvePoint]]:
     if not isinstance(content, dict) or not {"command", "points"} <= set(content):
         raise SettingsError(f"{path}: not the result of an adaptation study; make one with: algobot audit adaptation")
     intervals = ("growth", "sharpe", "gain", "lead")
-    return content, [CurvePoint(**{name: Interval(**value) if name in intervals and value else value for name, value in point.items()}) for point in content["points"]]
+    points: list[dict[str, Any]] = [{name: Interval(**value) if name in intervals and value else value for name, value in point.items()} for point in content["points"]]
+    return content, [CurvePoint(**point) for point in points]

@@ -202,7 +202,7 @@ def signed_bars(symbol: str, timeframe: str, count: int, start_price: float, see
         returns[bar] = 0.5 * sign * returns[bar - 1] + np.sqrt(0.75) * noise[bar]
     close = start_price * np.exp(np.cumsum(returns))
     opened = np.concatenate([[start_price], close[:-1]])
-    days = np.busday_offset("2000-01-03", np.arange(count)).astype("datetime64[ns]")
+    days = np.busday_offset(np.datetime64("2000-01-03", "D"), np.arange(count)).astype("datetime64[ns]")
     high, low = np.maximum(opened, close) * (1 + volatility / 4), np.minimum(opened, close) * (1 - volatility / 4)
     return Bars(symbol, timeframe, days, opened, high, low, close, np.zeros(count))
 

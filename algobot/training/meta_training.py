@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 # %% ../../nbs/4_training/42_meta_training.ipynb #567e5274
 from ..agents.batches import compute_gae
+from ..agents.moe import MoEPolicy
 from ..foundation.adaptation import Loss, Parameters, call_of, call_with, stack_parameters, trainable_parameters
 from ..foundation.checkpoints import check_same_settings, load_state, restore_generator, restore_weights, save_state
 from ..foundation.hardware import choose_device, limited_threads
@@ -250,10 +251,11 @@ def gate_figures(
     batch: TaskBatch,
 ) -> dict[str, float]:         # "gate/entropy" in bits, "gate/NAME" for each expert; empty where there is no gate
     """What a mixture's gates do at the first step of every sequence of a batch: mean entropy (log2 K when all experts count alike), mean weights."""
-    if policy.kind != "moe" or batch.state is None:
+    if not isinstance(policy, MoEPolicy) or batch.state is None or batch.starts is None:
         return {}
     valid = torch.ones_like(batch.starts[:, 0]) if batch.valid is None else batch.valid[:, 0]                    # (tasks, B)
-    log_weights = call_with(policy, parameters, (batch.observations[:, 0], batch.state), "listen")[0].mT[valid]  # (rows, K)
+    heard = call_with(policy, parameters, (batch.observations[:, 0], batch.state), "listen")
+    log_weights = heard[0].mT[valid]                                                                              # (rows, K)
     weights = log_weights.exp()
     means = dict(zip((f"gate/{name}" for name in policy.expert_names), weights.mean(0).tolist(), strict=True))
     return {"gate/entropy": float(-(weights * log_weights).sum(-1).mean() / np.log(2.0))} | means
