@@ -12,6 +12,7 @@ from typing import Literal
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #7061b9eb
 import matplotlib.pyplot as plt
+from matplotlib.dates import DateFormatter, YearLocator
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -105,6 +106,9 @@ def draw_overview(episodes: dict[str, MarketEpisodes]) -> Figure:
         axes[0][place].axhline(0, color="grey", lw=0.6)
         axes[0][place].set_title(f"{symbol}, years never seen", fontsize=10)
         axes[0][place].legend(fontsize=8, loc="upper left")
+        if (days[-1] - days[0]) / np.timedelta64(365, "D") > 1.5:   # the usual labels of days would run into each other
+            axes[-1][place].xaxis.set_major_locator(YearLocator())
+            axes[-1][place].xaxis.set_major_formatter(DateFormatter("%Y"))
         if rows == 2 and traded.mixture:
             weights = np.array(traded.mixture.trace)
             axes[1][place].stackplot(days[: len(weights)], weights.T, labels=traded.mixture.experts, alpha=0.85, lw=0)
