@@ -48,6 +48,8 @@ class PortfolioRunSettings(Settings):
     def _some(self) -> "PortfolioRunSettings":
         if not self.assets:
             raise ValueError("assets is empty: name at least one series")
+        if not self.agent.minibatch_size:
+            raise ValueError("agent.minibatch_size = auto is not measured for portfolios: a number is right, such as 2048")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds must be one or more different whole numbers, not {list(self.seeds)}")
         return self
