@@ -9,6 +9,7 @@ __all__ = ['in_words', 'conclusion', 'draw_curve', 'write_curve', 'read_curve']
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -56,19 +57,23 @@ def conclusion(points: Sequence[CurvePoint]) -> str:
 
 # %% ../../nbs/5_evaluation/59_adaptation_results.ipynb #beb87753
 def draw_curve(points: Sequence[CurvePoint]) -> Figure:
-    """Growth a year over steps of adaptation, one panel for each family, with intervals."""
+    """Growth a year and, below, the Sharpe ratio over steps of adaptation; one column for each family, with intervals."""
     families = list(dict.fromkeys(point.family for point in points))
-    figure, axes = plt.subplots(1, len(families), figsize=(3.4 * len(families), 3.2), squeeze=False, layout="constrained")
-    for axis, family in zip(axes[0], families, strict=True):
+    figure, axes = plt.subplots(2, len(families), figsize=(3.1 * len(families), 5.2), squeeze=False, sharex=True, layout="constrained")
+    for (row, unit), (column, family) in product(enumerate(("growth", "sharpe")), enumerate(families)):
+        axis, scale = axes[row][column], 100 if unit == "growth" else 1
         for place, contender in enumerate(dict.fromkeys(point.contender for point in points)):
             mine = [point for point in points if point.family == family and point.contender == contender]
-            middle = np.array([point.growth.estimate for point in mine])
-            bounds = np.abs(np.array([[point.growth.low, point.growth.high] for point in mine]).T - middle)
-            axis.errorbar([point.steps + 0.12 * (place - 1) for point in mine], 100 * middle, 100 * bounds, marker="o", ms=4, capsize=3, lw=1, label=contender)
+            found: list[Interval] = [getattr(point, unit) for point in mine]
+            middle = np.array([one.estimate for one in found])
+            bounds = np.abs(np.array([[one.low, one.high] for one in found]).T - middle)
+            axis.errorbar([point.steps + 0.12 * (place - 1) for point in mine], scale * middle, scale * bounds, marker="o", ms=4, capsize=3, lw=1, label=contender)
         axis.axhline(0, color="grey", lw=0.8)
-        axis.set(title=f"{family} ({mine[0].tasks} tasks)", xlabel="steps of adaptation")
-        axis.title.set_fontsize(9)
+    for column, family in enumerate(families):
+        axes[0][column].set_title(f"{family} ({next(point.tasks for point in points if point.family == family)} tasks)", fontsize=9)
+        axes[1][column].set_xlabel("steps of adaptation")
     axes[0][0].set_ylabel("growth, % a year")
+    axes[1][0].set_ylabel("Sharpe ratio")
     axes[0][0].legend(fontsize=8)
     return figure
 
