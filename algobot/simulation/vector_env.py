@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['PIN_OPTIONS', 'fetch_add', 'fetch_row', 'AHEAD', 'SLICE', 'LINE', 'DONE', 'NUMBER', 'LEAST_PER_THREAD', 'LOOKS',
-           'POOL', 'WHOLE_COLUMNS', 'Market', 'stack_markets', 'pin_environments', 'step_slot', 'step_slices',
-           'wait_for', 'first_wrong', 'count_threads', 'SlicePool', 'BatchRows', 'allocate_batch', 'name_columns',
-           'spread_seed', 'RestorableVectorEnv', 'TradingVectorEnv']
+           'POOL', 'WHOLE_COLUMNS', 'Market', 'table_ranges', 'stack_markets', 'pin_environments', 'step_slot',
+           'step_slices', 'wait_for', 'first_wrong', 'count_threads', 'SlicePool', 'BatchRows', 'allocate_batch',
+           'name_columns', 'spread_seed', 'RestorableVectorEnv', 'TradingVectorEnv']
 
 # %% ../../nbs/2_simulation/25_vector_env.ipynb #5245400b
 import copy
@@ -63,26 +63,35 @@ class Market:
     last: int | None = None    # None: the last bar
 
 # %% ../../nbs/2_simulation/25_vector_env.ipynb #c257378f
+def table_ranges(
+    markets: Sequence[Market],
+    settings: TradingEnvSettings,
+) -> tuple[np.ndarray, list[range]]:  # (M,) MARKET_DTYPE; the bars that each market's rows are made of
+    """Where each market's rows lie, without computing them. Raises `ValueError` without a market, or when one holds no episode."""
+    if not markets:
+        raise ValueError("markets: at least one is needed")
+    records, ranges, rows, starts = [], [], 0, 0
+    for market in markets:
+        first, last = check_range(market.bars, market.instrument, settings, market.first, market.last)
+        # all of the earlier bars where they are in memory, as `TradingEnv` does; from disk only what the features remember
+        begin = 0 if isinstance(market.bars, Bars) else max(0, first - feature_history(settings.features))
+        record = make_market(market.instrument, settings, first, last, begin - rows)
+        record["starts_before"] = starts
+        records.append(record)
+        ranges.append(range(begin, last + 1))
+        rows, starts = rows + last + 1 - begin, starts + int(record["starts"][0])
+    return np.concatenate(records), ranges
+
+
 def stack_markets(
     markets: Sequence[Market],
     settings: TradingEnvSettings,
     scaler: FittedZScore | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (M,) MARKET_DTYPE, features (T, F) float32, prices (T, 6)
     """Tables of all markets, stacked, and where each begins. Raises `ValueError` without a market, or when one holds no episode."""
-    if not markets:
-        raise ValueError("markets: at least one is needed")
-    records, tables, rows, starts = [], [], 0, 0
-    for market in markets:
-        first, last = check_range(market.bars, market.instrument, settings, market.first, market.last)
-        # all of the earlier bars where they are in memory, as `TradingEnv` does; from disk only what the features remember
-        begin = 0 if isinstance(market.bars, Bars) else max(0, first - feature_history(settings.features))
-        tables.append(build_table(market.bars.window(begin, last + 1 - begin), settings, scaler))
-        record = make_market(market.instrument, settings, first, last, begin - rows)
-        record["starts_before"] = starts
-        records.append(record)
-        rows, starts = rows + last + 1 - begin, starts + int(record["starts"][0])
-    features, prices = np.concatenate([table.features for table in tables]), np.concatenate([table.prices for table in tables])
-    return np.concatenate(records), features, prices
+    records, ranges = table_ranges(markets, settings)
+    tables = [build_table(market.bars.window(bars.start, len(bars)), settings, scaler) for market, bars in zip(markets, ranges, strict=True)]
+    return records, np.concatenate([table.features for table in tables]), np.concatenate([table.prices for table in tables])
 
 # %% ../../nbs/2_simulation/25_vector_env.ipynb #3e8c1792
 PIN_OPTIONS = ("market", "first", "last", "length")
@@ -235,11 +244,7 @@ def first_wrong(actions: np.ndarray, count: int) -> int:
             return slot
     return -1
 
-# %% ../../nbs/2_simulation/25_vector_env.ipynb #180565ff
-LEAST_PER_THREAD = 256  # environments that make a thread worth waking
-LOOKS = 10_000          # at a counter before a thread sleeps, about 50 microseconds
-
-
+# %% ../../nbs/2_simulation/25_vector_env.ipynb #5c41e0b7
 def count_threads(
     threads: int | Literal["auto"],
 ) -> int:
@@ -249,6 +254,10 @@ def count_threads(
     if not isinstance(threads, int) or threads < 1:
         raise ValueError(f'threads = {threads!r}: a number from 1, or "auto", is right')
     return threads
+
+# %% ../../nbs/2_simulation/25_vector_env.ipynb #180565ff
+LEAST_PER_THREAD = 256  # environments that make a thread worth waking
+LOOKS = 10_000          # at a counter before a thread sleeps, about 50 microseconds
 
 
 class SlicePool:
