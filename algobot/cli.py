@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['app', 'data_app', 'console', 'ConfigArgument', 'FolderOption', 'ResumeOption', 'WorkersOption', 'AddressOption',
            'audit_app', 'friendly_errors', 'train', 'evaluate', 'demo', 'adapt', 'audit_adaptation', 'audit_gate',
-           'import_bars', 'list_bars', 'sparkline', 'show_bars', 'main']
+           'import_bars', 'append_to_bars', 'list_bars', 'sparkline', 'show_bars', 'main']
 
 # %% ../nbs/8_cli/80_cli.ipynb #9fe77870
 import os
@@ -241,6 +241,21 @@ def import_bars(
         from algobot.market.store import import_csv
 
         import_csv(file, symbol, timeframe, root, overwrite, day_first, say=lambda line: console.print(escape(line), highlight=False, soft_wrap=True))
+
+
+@data_app.command("append", epilog="Example: algobot data append spy_today.csv --symbol SPY --timeframe 1d")
+def append_to_bars(
+    file: Annotated[Path, typer.Argument(help="A CSV file that goes on where the store ends; its first rows may repeat the last that are stored.")],
+    symbol: Annotated[str, typer.Option(help="The symbol whose bars these are.")],
+    timeframe: Annotated[str, typer.Option(help="The bars' timeframe, such as 1d, 1h or 15m.")],
+    root: Annotated[Path, typer.Option(help="The store's folder.")] = Path("data/bars"),
+    day_first: Annotated[bool | None, typer.Option("--day-first/--month-first", help="How to read 01/02/2024, where the file does not show it.")] = None,
+) -> None:
+    """Check a CSV file of bars, and add the new ones to the end of a stored series."""
+    with friendly_errors():
+        from algobot.market.store import append_csv
+
+        append_csv(file, symbol, timeframe, root, day_first, say=lambda line: console.print(escape(line), highlight=False, soft_wrap=True))
 
 # %% ../nbs/8_cli/80_cli.ipynb #a5d33738
 @data_app.command("list", epilog="Example: algobot data list")

@@ -10,9 +10,11 @@ import numpy as np
 
 # %% ../../nbs/4_training/40_markets.ipynb #7c75b15b
 from ..foundation.settings import Settings, SettingsError
+from ..market.bars import Bars, last_moment
 from ..market.date_splits import DateRange, Split
 from ..market.features import FittedZScore
 from ..market.instruments import Instrument
+from ..market.mapped_bars import MappedBars
 from ..market.store import DataLoader
 from ..simulation.trading_env import TradingEnv, TradingEnvSettings
 from ..simulation.vector_env import Market
@@ -33,13 +35,15 @@ def load_market(
     span: DateRange,       # the days on which decisions are allowed
     instruments: dict[str, Instrument],  # the registry
     loader: DataLoader,    # the store
-) -> Market:               # bars up to the span's end, and the range of bars inside the span
+    mapped: bool = False,  # leave the bars in their file and read through its memory map
+) -> Market:               # bars up to the span's end (mapped: all bars), and the range of bars inside the span
     """Bars, instrument and range of one market. Raises `SettingsError` for an unknown instrument or a span without bars."""
     if choice.instrument not in instruments:
         raise SettingsError(f"markets: no instrument {choice.instrument!r} in the registry; it has {', '.join(sorted(instruments))}")
     instrument = instruments[choice.instrument]
-    bars = loader.load(instrument.bars_symbol, choice.timeframe, last=span.last)
-    first, last = bars.index_at(np.datetime64(span.first, "ns")), len(bars) - 1
+    bars: Bars | MappedBars = loader.mapped(instrument.bars_symbol, choice.timeframe) if mapped else loader.load(instrument.bars_symbol, choice.timeframe, last=span.last)
+    first = bars.index_at(np.datetime64(span.first, "ns"))
+    last = int(np.searchsorted(bars.timestamps, last_moment(span.last), side="right")) - 1
     if last - first < 2:
         raise SettingsError(f"markets: {instrument.bars_symbol} {choice.timeframe} has no bars from {span}; `algobot data list` shows what there is")
     return Market(bars=bars, instrument=instrument, first=first, last=last)

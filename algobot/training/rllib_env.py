@@ -26,7 +26,7 @@ from ray.tune.registry import register_env
 
 # %% ../../nbs/4_training/45_rllib_env.ipynb #cb0564fc
 from ..simulation.vector_env import TradingVectorEnv
-from .trainer import RunSettings, run_markets, run_scaler
+from .trainer import RunSettings, run_markets, training_env
 
 # %% ../../nbs/4_training/45_rllib_env.ipynb #5169ced0
 class MaskInObservation(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
@@ -76,7 +76,7 @@ def make_run_env(
     count: int,         # environments
 ) -> TradingVectorEnv:
     """The training years of a run as a vector environment."""
-    return TradingVectorEnv(run_markets(run, run.split.train), count, run.environment, scaler=run_scaler(run))
+    return training_env(run, run_markets(run, run.split.train), count)
 
 
 def register_environment(

@@ -128,22 +128,22 @@ def ppo_config(agent: PPOSettings, rllib: RllibSettings, rollout: int) -> Algori
     batch = rollout * max(1, rllib.env_runners)
     return PPOConfig().training(
         train_batch_size_per_learner=batch // max(1, rllib.learners), minibatch_size=min(agent.minibatch_size, batch // max(1, rllib.learners)), num_epochs=agent.epochs,
-        clip_param=agent.clip, lambda_=agent.gae_lambda, use_kl_loss=False, vf_clip_param=float("inf"), learner_class=PPOLearner,
-        **common_options(agent), **policy_gradient_options(agent))
+        clip_param=agent.clip, lambda_=agent.gae_lambda, use_kl_loss=False, vf_clip_param=float("inf"),
+        **common_options(agent), **policy_gradient_options(agent)).learners(learner_class=PPOLearner)
 
 
 def impala_config(agent: PPOSettings, rllib: RllibSettings, rollout: int) -> AlgorithmConfig:
     """Asynchronous: a batch is one rollout of one env runner."""
-    return IMPALAConfig().training(train_batch_size_per_learner=rollout, broadcast_interval=rllib.broadcast_interval, learner_class=IMPALALearner,
-                                   **common_options(agent), **policy_gradient_options(agent))
+    return IMPALAConfig().training(train_batch_size_per_learner=rollout, broadcast_interval=rllib.broadcast_interval,
+                                   **common_options(agent), **policy_gradient_options(agent)).learners(learner_class=IMPALALearner)
 
 
 def appo_config(agent: PPOSettings, rllib: RllibSettings, rollout: int) -> AlgorithmConfig:
     """As IMPALA, with a circular buffer and PPO's clipping."""
     return APPOConfig().training(
         train_batch_size_per_learner=rollout, broadcast_interval=rllib.broadcast_interval, clip_param=agent.clip, lambda_=agent.gae_lambda,
-        circular_buffer_num_batches=rllib.buffer_batches, circular_buffer_iterations_per_batch=rllib.buffer_passes, tau=1.0, learner_class=APPOLearner,
-        **common_options(agent), **policy_gradient_options(agent))
+        circular_buffer_num_batches=rllib.buffer_batches, circular_buffer_iterations_per_batch=rllib.buffer_passes, tau=1.0,
+        **common_options(agent), **policy_gradient_options(agent)).learners(learner_class=APPOLearner)
 
 
 def dqn_config(agent: PPOSettings, rllib: RllibSettings, rollout: int) -> AlgorithmConfig:
