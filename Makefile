@@ -67,7 +67,7 @@ test-notebooks: $(STAMP) ## run every notebook
 	$(BIN)/nbdev_test --n_workers 2 --do_print
 
 test-package: $(STAMP) ## pytest over the tests that the notebooks export
-	$(BIN)/python -m pytest algobot/tests
+	$(BIN)/python -m pytest -n 2 --dist loadfile algobot/tests
 
 clean: ## remove the environment and all that was built
 	rm -rf $(VENV) .venv-bench _proc docs/_site docs/_build .mypy_cache .ruff_cache .pytest_cache
