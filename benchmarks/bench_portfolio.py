@@ -70,9 +70,9 @@ def train(size: int, length: int, precision: str = "float32") -> Callable[[], Ti
 
     days, count = (256, 256) if length == 256 else (32, PORTFOLIOS)
     settings = load_portfolio_run()
-    agent = settings.agent.model_copy(update={"num_steps": days, "sequence_length": length, "device": "cpu"})
+    agent = settings.agent.model_copy(update={"num_steps": days, "sequence_length": length, "device": "cpu", "precision": precision})
     with tempfile.TemporaryDirectory() as cache:
-        training = start_portfolio_training(settings.model_copy(update={"agent": agent, "num_envs": count, "precision": precision, "cache": cache}), 0)
+        training = start_portfolio_training(settings.model_copy(update={"agent": agent, "num_envs": count, "cache": cache}), 0)
     training.rollouts = PortfolioRollouts(make_env(count), training.policy, days, settings.reward_scale)
     assert isinstance(training.policy, RecurrentActorCritic)
 

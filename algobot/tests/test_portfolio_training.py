@@ -116,8 +116,8 @@ def switching_market(seed: int) -> PortfolioMarket:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_what_can_be_seen_is_learned(tmp_path: Path, precision: str) -> None:
     regimes = PortfolioRegimes(assets=("CASH", "UP", "DOWN"), regimes={"HOLD": "keep", "ALL_CASH": {"CASH": 1}, "ALL_UP": {"UP": 1}, "ALL_DOWN": {"DOWN": 1}})
-    agent = {"total_steps": 12 * 128 * 64, "num_steps": 64, "minibatch_size": 512, "learning_rate": 3e-3, "gamma": 0.9}
-    settings = small_run(tmp_path, num_envs=128, precision=precision, agent=agent)
+    agent = {"total_steps": 12 * 128 * 64, "num_steps": 64, "minibatch_size": 512, "learning_rate": 3e-3, "gamma": 0.9, "precision": precision}
+    settings = small_run(tmp_path, num_envs=128, agent=agent)
     training = start_portfolio_training(settings, 0)
     env = PortfolioEnv(switching_market(0), regimes, 128, PortfolioSettings(episode_length=64), seed=0)
     training.policy = RecurrentActorCritic(64, 4, 16, 16, seed=0)

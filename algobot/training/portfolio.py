@@ -38,7 +38,6 @@ class PortfolioRunSettings(Settings):
     state_size: int = Field(128, ge=1)           # numbers that the network remembers
     num_envs: int = Field(2048, ge=1)            # portfolios stepped together
     reward_scale: float = Field(100.0, gt=0)     # the learner sees rewards times this: per cent, so that the critic's loss is of the policy's size
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the matrix products of an update
     seeds: tuple[int, ...] = (0, 1, 2)           # one agent each
     snapshots: int = Field(5, ge=1)              # candidates per seed among which the validation years choose
     data: str = "data/bars"                      # the store of bars
