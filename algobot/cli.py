@@ -106,10 +106,10 @@ def train(
     """Train an agent on the training years, and choose on the validation years."""
     with friendly_errors():
         run = _train_any(config, run_dir, resume, workers, address)
-    table = Table("seed", "steps", "validation growth", title="Chosen snapshots")
+    table = Table("seed", "steps", "validation growth", "orders there", title="Chosen snapshots")
     for candidate in run.candidates:
         if candidate.chosen:
-            table.add_row(str(candidate.seed), f"{candidate.steps:,}", f"{candidate.growth:+.3f}")
+            table.add_row(str(candidate.seed), f"{candidate.steps:,}", f"{candidate.growth:+.3f}", "" if candidate.orders is None else str(candidate.orders))
     console.print(table)
     console.print(f"Judge it with: algobot evaluate {escape(str(run.run_dir))}", highlight=False, soft_wrap=True)
 

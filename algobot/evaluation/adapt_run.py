@@ -18,9 +18,10 @@ from ..foundation.settings import SettingsError
 from ..market.instruments import load_instruments
 from ..market.store import DataLoader
 from ..simulation.vector_env import Market
+from ..training.choice import examine
 from ..training.markets import DateRange, MarketChoice, Split, load_market, whole_range_env
 from ..training.meta_use import adapt_agent, load_recipe
-from ..training.trainer import Candidate, RunSettings, TrainedRun, run_markets, validation_growth, write_candidates, write_settings
+from ..training.trainer import Candidate, RunSettings, TrainedRun, run_markets, write_candidates, write_settings
 
 # %% ../../nbs/5_evaluation/59_adapt_run.ipynb #60cdb7fc
 def place_of(
@@ -88,11 +89,11 @@ def adapt_run(
         recipe = replace(recipe, support_bars=bars or recipe.support_bars)
         adapted = adapt_agent(agent, recipe, ahead, settings.environment, steps, seed)
         past = replace(market, bars=market.bars.window(0, place + 1), first=place - recipe.support_bars, last=place)
-        grown = [validation_growth(whole_range_env(part, settings.environment), one) for part in (past, ahead) for one in (agent, adapted)]
+        found = [examine(whole_range_env(part, settings.environment), one) for part in (past, ahead) for one in (agent, adapted)]
         file = folder / "seeds" / str(seed) / "agent.pt"
         adapted.save(file)
-        rows.append(AdaptedAgent(seed, str(file), *grown))
-        candidates.append(Candidate(seed, agent.steps, grown[1], str(file.relative_to(folder)), True))
+        rows.append(AdaptedAgent(seed, str(file), *(one.growth for one in found)))
+        candidates.append(Candidate(seed, agent.steps, found[1].growth, str(file.relative_to(folder)), True, found[1].orders))
     write_settings(adapted_settings(run, choice, past, ahead), folder)
     write_candidates(candidates, folder)
     return folder, rows

@@ -6,11 +6,11 @@
 __all__ = ['META_CHECKPOINT', 'MAY_CHANGE', 'MetaHook', 'MetaSettings', 'task_batch', 'QueryLoss', 'inner_loss', 'Played', 'play',
            'seed_for', 'adapt_in', 'MetaState', 'outer_step', 'meta_update', 'adaptation_kl', 'gate_figures',
            'meta_iteration', 'measure', 'start_meta_training', 'save_meta_checkpoint', 'load_meta_checkpoint',
-           'meta_train']
+           'meta_train', 'iteration_note']
 
 # %% ../../nbs/4_training/42_meta_training.ipynb #8ca72129
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -384,15 +384,20 @@ def meta_train(
     return state
 
 
+def iteration_note(figures: Mapping[str, float]) -> str:
+    """What is shown beside a bar: the mean reward of a step before and after adapting, and the entropy of a mixture's gates."""
+    before = f"{figures['reward_before']:+.3f} to " if "reward_before" in figures else ""
+    gate = f", gate {figures['gate/entropy']:.2f} bits" if "gate/entropy" in figures else ""
+    return f"reward {before}{figures['reward_after']:+.3f}{gate}"
+
+
 def _iterate(state: MetaState, sampler: Sampler, settings: MetaSettings, checkpoint: Path | None, logger: RunLogger, on_update: MetaHook | None) -> None:
     """Iterations until they are done: log, tell the caller, checkpoint."""
     saved, stop = time.monotonic(), False
     while state.iteration < settings.iterations and not stop:
         figures = meta_iteration(state, sampler, settings)
         state.history.append({"step": float(state.iteration), "steps": float(state.steps)} | figures)
-        before = f"{figures['reward_before']:+.3f} to " if "reward_before" in figures else ""
-        gate = f", gate {figures['gate/entropy']:.2f} bits" if "gate/entropy" in figures else ""
-        logger.log(state.iteration, figures | {"steps": float(state.steps)}, note=f"reward {before}{figures['reward_after']:+.3f}{gate}")
+        logger.log(state.iteration, figures | {"steps": float(state.steps)}, note=iteration_note(figures))
         stop = bool(on_update and on_update(state))
         if checkpoint and (stop or state.iteration == settings.iterations or time.monotonic() - saved >= settings.checkpoint_seconds):
             save_meta_checkpoint(checkpoint, state, settings)
