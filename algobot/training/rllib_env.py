@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['ENVIRONMENT', 'MEMORY', 'MaskInObservation', 'make_run_env', 'register_environment', 'spread_seeds', 'find_pieces',
-           'make_episode', 'Standing', 'TradingEnvRunner']
+           'make_episode', 'Standing', 'decide_actions', 'TradingEnvRunner']
 
 # %% ../../nbs/4_training/45_rllib_env.ipynb #80910226
 import uuid
@@ -149,6 +149,28 @@ class Standing:
         self.last: dict[str, np.ndarray] = {}                              # the last step's row of each column, where the network has a memory
 
 # %% ../../nbs/4_training/45_rllib_env.ipynb #8540a99b
+def decide_actions(
+    module: Any,              # of RLlib
+    standing: Standing,       # its memory is moved on in place
+    explore: bool,            # False: the likeliest action
+    steps: int,               # that all env runners have played, for a module whose exploration falls
+    device: Any,              # of the module
+) -> dict[str, np.ndarray]:   # actions (N,) and what the learner wants to know about them, each (N, ...)
+    """One decision in every environment."""
+    batch: dict[str, Any] = {Columns.OBS: torch.from_numpy(standing.observations).to(device)}
+    if standing.memory is not None:
+        batch = {Columns.OBS: batch[Columns.OBS][:, None], Columns.STATE_IN: {MEMORY: standing.memory}}   # one step in time
+    outputs = module.forward_exploration(batch, t=steps) if explore else module.forward_inference(batch)
+    if standing.memory is not None:
+        standing.memory = outputs.pop(Columns.STATE_OUT)[MEMORY]
+        outputs = {key: column[:, 0] for key, column in outputs.items()} | {Columns.STATE_OUT: standing.memory.clone()}
+    if Columns.ACTIONS not in outputs:
+        distribution = module.get_exploration_action_dist_cls().from_logits(outputs[Columns.ACTION_DIST_INPUTS])
+        outputs[Columns.ACTIONS] = (distribution if explore else distribution.to_deterministic()).sample()
+        outputs[Columns.ACTION_LOGP] = distribution.logp(outputs[Columns.ACTIONS])
+    return {key: column.cpu().numpy() for key, column in outputs.items()}
+
+# %% ../../nbs/4_training/45_rllib_env.ipynb #af2e70fc
 class TradingEnvRunner(SingleAgentEnvRunner):
     """RLlib's env runner for one agent, with a loop over arrays (N environments at a time) and no connectors between environment and network.
 
@@ -166,21 +188,6 @@ class TradingEnvRunner(SingleAgentEnvRunner):
         memory = self.module.get_initial_state()[MEMORY].repeat(env.num_envs, 1) if self.module.is_stateful() else None
         return Standing(observations, memory)
 
-    def _decide(self, standing: Standing, explore: bool) -> dict[str, np.ndarray]:
-        """Actions (N,) and what the learner wants to know about them, each (N, ...)."""
-        batch: dict[str, Any] = {Columns.OBS: torch.from_numpy(standing.observations).to(self._device)}
-        if standing.memory is not None:
-            batch = {Columns.OBS: batch[Columns.OBS][:, None], Columns.STATE_IN: {MEMORY: standing.memory}}   # one step in time
-        outputs = self.module.forward_exploration(batch, t=self.num_env_steps_sampled_lifetime) if explore else self.module.forward_inference(batch)
-        if standing.memory is not None:
-            standing.memory = outputs.pop(Columns.STATE_OUT)[MEMORY]
-            outputs = {key: column[:, 0] for key, column in outputs.items()} | {Columns.STATE_OUT: standing.memory.clone()}
-        if Columns.ACTIONS not in outputs:
-            distribution = self.module.get_exploration_action_dist_cls().from_logits(outputs[Columns.ACTION_DIST_INPUTS])
-            outputs[Columns.ACTIONS] = (distribution if explore else distribution.to_deterministic()).sample()
-            outputs[Columns.ACTION_LOGP] = distribution.logp(outputs[Columns.ACTIONS])
-        return {key: column.cpu().numpy() for key, column in outputs.items()}
-
     def _sample(self, *, num_timesteps: int | None = None, num_episodes: int | None = None, explore: bool, random_actions: bool = False,
                 force_reset: bool = False) -> list[SingleAgentEpisode]:
         """At least `num_timesteps` steps of all environments together, as pieces of episodes."""
@@ -192,7 +199,7 @@ class TradingEnvRunner(SingleAgentEnvRunner):
         rows: dict[str, list[np.ndarray]] = {Columns.OBS: [standing.observations]}
         while taken < num_timesteps:
             with self.metrics.log_time(RLMODULE_INFERENCE_TIMER):
-                row = self._decide(standing, explore)
+                row = decide_actions(self.module, standing, explore, int(self.num_env_steps_sampled_lifetime), self._device)
             with self.metrics.log_time(ENV_STEP_TIMER):
                 standing.observations, rewards, terminated, truncated, _ = env.step(row[Columns.ACTIONS])
             row |= {Columns.OBS: standing.observations, Columns.REWARDS: rewards.astype(np.float32), "ends": np.stack([standing.over, terminated, truncated], axis=1)}

@@ -4,18 +4,16 @@
 
 # %% auto #0
 __all__ = ['LEFT_OUT', 'CHECKPOINT_NAME', 'MAY_CHANGE', 'count_places', 'start_ray', 'ray_session', 'build_algorithm',
-           'send_weights', 'get_weights', 'check_same_network', 'readings', 'mark_keys', 'unmark_keys',
+           'send_weights', 'get_weights', 'count_nodes', 'check_same_network', 'readings', 'mark_keys', 'unmark_keys',
            'save_algorithm', 'read_checkpoint', 'RllibTraining', 'begin_folder', 'train_rllib']
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #7e05f9f8
-import json
 import logging
 import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +36,7 @@ from .policies import make_agent
 from .rllib_env import make_run_env, register_environment
 from .rllib_modules import load_module_state, module_state
 from .rllib_settings import RllibRunSettings, RllibSettings, make_config, make_rllib_policy
-from .trainer import Candidate, RunSettings, TrainedRun, choose_snapshot
+from .trainer import Candidate, RunSettings, TrainedRun, choose_snapshot, write_candidates
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #dd311e05
 def count_places(
@@ -114,6 +112,15 @@ def get_weights(
 ) -> Mapping[str, Any]:   # by RLlib's names
     """The learner's weights."""
     return algorithm.learner_group.get_weights()[DEFAULT_MODULE_ID]
+
+
+def count_nodes(
+    algorithm: Any,
+    rllib: RllibSettings,
+) -> int:
+    """Machines of the cluster on which env runners play; 1 where the driver plays."""
+    nodes = algorithm.env_runner_group.foreach_env_runner(lambda runner: ray.get_runtime_context().get_node_id(), local_env_runner=rllib.env_runners == 0)
+    return len(set(nodes))
 
 
 def check_same_network(
@@ -206,7 +213,7 @@ class RllibTraining:
             self.policy.load_state_dict(start_from.policy.state_dict())
         content = read_checkpoint(self.checkpoint, run) if resume and self.checkpoint.exists() else None
         self.algorithm = build_algorithm(run, self.policy, seed)
-        self.nodes = self.count_nodes()   # asked once: each question waits until all actors have played their rollout
+        self.nodes = count_nodes(self.algorithm, run.rllib)   # asked once: each question waits until all actors have played their rollout
         self.marks: dict[str, Any] = content["marks"] if content else {"steps": 0, "training_steps": 0, "weight_syncs": 0, "iterations": 0}
         self.resumed = content is not None
         if content is not None:
@@ -242,11 +249,6 @@ class RllibTraining:
         self.marks["steps"], self.marks["iterations"] = steps, int(result["training_iteration"])
         counts = {name: float(self.marks[name]) for name in ("training_steps", "weight_syncs")}
         return readings(result) | counts | {"steps_per_second": rate, "actors/nodes": float(self.nodes)}
-
-    def count_nodes(self) -> int:
-        """Machines of the cluster on which env runners play; 1 where the driver plays."""
-        nodes = self.algorithm.env_runner_group.foreach_env_runner(lambda runner: ray.get_runtime_context().get_node_id(), local_env_runner=self.run.rllib.env_runners == 0)
-        return len(set(nodes))
 
     def save_due(self) -> None:
         """Save a snapshot when one is due."""
@@ -303,6 +305,5 @@ def train_rllib(
                 begin_folder(folder, plain, run)
                 training.train()
             candidates += choose_snapshot(plain, seed, folder)
-    with write_atomically(folder / "training.json") as path:
-        path.write_text(json.dumps({"candidates": [asdict(candidate) for candidate in candidates]}, indent=2))
+    write_candidates(candidates, folder)
     return TrainedRun(folder, plain, tuple(candidates))
