@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .forward_looking import refuse_forward_looking
 from .instruments import timeframe_minutes
 
 # %% ../../nbs/1_market/11_bars.ipynb #04811b0c
@@ -102,6 +103,7 @@ COLUMNS = ("timestamps", *PRICES, "volume")
 def _frozen(values: Any, name: str, field: str) -> np.ndarray:
     """A contiguous, read-only, one-dimensional array; copied unless it is all that already."""
     dtype = np.dtype("datetime64[ns]" if field == "timestamps" else "float64")
+    refuse_forward_looking(values, f"{name}: {field}")
     if isinstance(values, np.ndarray) and values.dtype == dtype and values.flags.c_contiguous and not values.flags.writeable and values.ndim == 1:
         return values
     try:
