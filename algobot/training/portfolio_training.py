@@ -36,6 +36,7 @@ from ..simulation.portfolio_env import PortfolioEnv
 from .portfolio import PortfolioRunSettings, load_portfolio_run, make_portfolio_env
 from .portfolio_play import play_agent
 from .trainer import Candidate
+from .trials import log_run, save_validation
 
 # %% ../../nbs/4_training/44_portfolio_training.ipynb #f01dfd38
 class PortfolioRollouts:
@@ -229,7 +230,9 @@ def choose_portfolio_snapshot(
     env = make_portfolio_env(settings.model_copy(update={"agent": settings.agent.model_copy(update={"device": "cpu"})}), "validation", 1, whole=True)
     files = sorted(folder.glob("snapshot_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
     agents = [load_agent(file, env=env) for file in files]
-    scores = [float(play_agent(env, agent, settings.environment.episode_length).reward.sum()) for agent in agents]
+    episodes = [play_agent(env, agent, settings.environment.episode_length) for agent in agents]
+    save_validation(folder, {f"{', '.join(env.market.assets)} {env.market.timeframe}": [episode.value.numpy() for episode in episodes]})
+    scores = [float(episode.reward.sum()) for episode in episodes]
     best = max(range(len(files)), key=scores.__getitem__)
     with write_atomically(folder / "agent.pt") as path:
         path.write_bytes(files[best].read_bytes())
@@ -257,7 +260,7 @@ def train_portfolio_run(
     resume: bool = False,                # go on where the run was stopped
     progress: bool = True,               # show a bar for each seed
 ) -> TrainedPortfolioRun:
-    """Train all seeds one after the other, and write `config.yaml` and `training.json` beside the agents."""
+    """Train all seeds one after the other, write `config.yaml` and `training.json` beside the agents, and all candidates to the log of trials beside the folder."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
     if resume and (folder / "config.yaml").exists():
         check_same_settings(folder / "config.yaml", load_portfolio_run(folder / "config.yaml").model_dump(mode="json"), settings, MAY_CHANGE - {"seeds", "snapshots"})
@@ -268,6 +271,7 @@ def train_portfolio_run(
     candidates = [candidate for seed in settings.seeds for candidate in train_portfolio_seed(settings, seed, folder, resume, progress)]
     with write_atomically(folder / "training.json") as path:
         path.write_text(json.dumps({"candidates": [asdict(candidate) for candidate in candidates]}, indent=2))
+    log_run(folder, settings, candidates)
     return TrainedPortfolioRun(folder, settings, tuple(candidates))
 
 

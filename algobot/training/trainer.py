@@ -42,6 +42,7 @@ from .meta_tasks import Sampler, TaskSampler, TaskSettings
 from .meta_training import META_CHECKPOINT, MetaSettings, MetaState, iteration_note, meta_train
 from .meta_use import AdaptationRecipe, adapt_agent, load_recipe
 from .policies import PolicySettings, make_agent, make_policy
+from .trials import log_run, save_validation
 
 # %% ../../nbs/4_training/43_trainer.ipynb #e78cab6e
 class RunSettings(Settings):
@@ -253,6 +254,8 @@ def choose_snapshot(
     files = sorted((Path(run_dir) / "seeds" / str(seed)).glob("snapshot_*.pt"), key=lambda path: int(path.stem.split("_")[1]))
     recipes = [file.with_name(file.name.replace("snapshot", "adaptation")) for file in files]
     records = [[examine(env, load_ready(file, recipe, market, settings, seed)) for env, market in zip(envs, markets, strict=True)] for file, recipe in zip(files, recipes, strict=True)]
+    kept = {f"{market.instrument.symbol} {market.bars.timeframe}": [record[place].equity for record in records] for place, market in enumerate(markets)}
+    save_validation(Path(run_dir) / "seeds" / str(seed), kept)
     best = best_of(records)
     for source, name in ((files[best], "agent.pt"), (recipes[best], "adaptation.pt")):
         if source.exists():
@@ -364,7 +367,7 @@ def train_run(
     resume: bool = False,               # go on where the run was stopped
     sampler: Sampler | None = None,     # of tasks for meta-training; None: from the settings
 ) -> TrainedRun:
-    """Train all seeds, choose a snapshot of each, and write `config.yaml` and `training.json` beside the agents."""
+    """Train all seeds, choose a snapshot of each, write `config.yaml` and `training.json` beside the agents, and all candidates to the log of trials beside the folder."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
     settings = settle_run(settings, folder, resume)
     if resume:
@@ -374,6 +377,7 @@ def train_run(
     write_settings(settings, folder)
     candidates = train_seeds(settings, folder, resume, sampler)
     write_candidates(candidates, folder)
+    log_run(folder, settings, candidates)
     return TrainedRun(folder, settings, tuple(candidates))
 
 

@@ -29,14 +29,16 @@ VALIDATION_NAME = "validation.npz"
 
 
 def save_validation(
-    folder: str | Path,                  # of one seed
-    returns: Mapping[str, np.ndarray],   # market -> (snapshots, T) simple returns on the validation years
+    folder: str | Path,                           # of one seed
+    equity: Mapping[str, Sequence[np.ndarray]],   # market -> of every snapshot (T + 1,) account value on the validation years
 ) -> None:
-    """Keep what every snapshot of a seed earned on the years that choose, atomically. Raises `ValueError` when the markets have different numbers of snapshots."""
-    if len({len(table) for table in returns.values()}) != 1:
-        raise ValueError(f"returns: as many snapshots in every market are right, not { {market: len(table) for market, table in returns.items()} }")
+    """Keep the returns (snapshots, T) of a seed's snapshots on the years that choose, atomically. Raises `ValueError` when the markets have different numbers of snapshots."""
+    if len({len(table) for table in equity.values()}) != 1:
+        raise ValueError(f"equity: as many snapshots in every market are right, not { {market: len(table) for market, table in equity.items()} }")
+    curves = {market: np.array(table, dtype=np.float64) for market, table in equity.items()}
+    returns = {market: np.divide(np.diff(curve), curve[:, :-1], out=np.zeros_like(curve[:, 1:]), where=curve[:, :-1] > 0) for market, curve in curves.items()}   # nothing moves after ruin
     with write_atomically(Path(folder) / VALIDATION_NAME) as path, open(path, "wb") as file:
-        np.savez(file, **{market: np.asarray(table, dtype=np.float64) for market, table in returns.items()})  # type: ignore[arg-type]
+        np.savez(file, **returns)  # type: ignore[arg-type]
 
 
 def load_validation(
