@@ -82,6 +82,7 @@ def write_arrays(
         else:
             file.truncate(size)
         memory = mmap.mmap(file.fileno(), size)
+        PAGES.watch(memory)   # letting go of pages that were written loses nothing: they are the file's
         fill({name: _view(memory, entry) for name, entry in entries.items()})
         for entry in entries.values():
             entry["crc32"] = _checksum(_view(memory, entry))
@@ -96,6 +97,7 @@ def _checksum(array: np.ndarray) -> int:
     flat, total = array.reshape(-1).view(np.uint8).data, 0
     for start in range(0, len(flat), 1 << 24):
         total = zlib.crc32(flat[start : start + (1 << 24)], total)
+        PAGES.count(1 << 24)
     return total
 
 # %% ../../nbs/1_market/12_array_cache.ipynb #e55b8e66
