@@ -1,11 +1,12 @@
 """Proof at size: a store of hundreds of tasks and tens of millions of bars, and the memory that a training epoch over it takes.
 
-    python benchmarks/store_at_size.py                                      200 symbols x 5 timeframes, 50 million bars: about 6 GB of disk, some minutes
+    python benchmarks/store_at_size.py                                      200 symbols x 5 timeframes, 50 million bars: about 13 GB of disk, half an hour
     python benchmarks/store_at_size.py --rows 1000000 --symbols 10          a small one
-    python benchmarks/store_at_size.py --folder store make                  one stage: make, map, epoch; the store stays
+    python benchmarks/store_at_size.py --folder store make                  one stage: make, map, epoch, tables, train; the store stays
 
-Three stages, each a process of its own, so that its peak memory is its own: `make` draws synthetic markets and writes them as Parquet; `map` builds the memory maps; `epoch`
-reads every bar once in chunks (returns, their mean and deviation, as fitting a scaler does), then draws episodes over all tasks, as float32 rows and as `Bars`.
+Five stages, each a process of its own, so that its peak memory is its own: `make` draws synthetic markets and writes them as Parquet; `map` builds the memory maps; `epoch`
+reads every bar once in chunks (returns, their mean and deviation, as fitting a scaler does), then draws episodes over all tasks, as float32 rows and as `Bars`; `tables` computes the
+features of all tasks into one mapped file; `train` trains by PPO in 2,048 environments over all of them, as many steps as there are bars.
 Peak memory is the process's largest resident set, mapped pages included. Without `--folder` the store lies in a temporary folder and is removed.
 """
 from __future__ import annotations
@@ -82,7 +83,42 @@ def epoch(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
             "peak_before_mb": before, "releases": PAGES.releases}
 
 
-STAGES: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {"make": make, "map": build_maps, "epoch": epoch}
+def tables(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Features and prices of all tasks, computed once into one file, as `storage: mapped` does."""
+    return {"rows": sum(len(market.bars) for market in mapped_env(folder, options, 1).markets)}
+
+
+def train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """PPO over all tasks for one epoch: as many steps as there are bars, at most `--steps`."""
+    from algobot.agents.ppo import PPOSettings, train_ppo
+    from algobot.market.array_cache import PAGES
+
+    PAGES.set_limit(options.pages_mb << 20)
+    env = mapped_env(folder, options, 2048)
+    before, start = peak_mb(), time.perf_counter()
+    agent = PPOSettings(total_steps=min(options.rows, options.steps), num_steps=64, minibatch_size=16_384, epochs=1, hidden_sizes=(32, 32), device="cpu")
+    with tempfile.TemporaryDirectory() as run_dir:
+        _, history = train_ppo(env, agent, run_dir)
+    return {"rows": len(env._tables[1]), "tasks": len(env.markets), "steps": int(history[-1]["step"]), "train_seconds": round(time.perf_counter() - start, 1), "peak_before_mb": before, "releases": PAGES.releases}
+
+
+def mapped_env(folder: Path, options: argparse.Namespace, count: int) -> Any:
+    """Environments over every task of the store, whose bars and tables stay in files."""
+    from algobot.market.array_cache import PAGES
+    from algobot.market.instruments import Instrument
+    from algobot.market.store import DataLoader
+    from algobot.simulation.trading_env import TradingEnvSettings
+    from algobot.simulation.vector_env import Market, TradingVectorEnv
+    from algobot.simulation.vector_tables import map_tables
+
+    PAGES.set_limit(options.pages_mb << 20)
+    loader = DataLoader(folder)
+    markets = [Market(loader.mapped(*task), Instrument(symbol=task[0], type="STOCK", lot_size=1, tick_size=0.01)) for task in loader.tasks()]
+    rules = TradingEnvSettings(episode_length=LENGTH)
+    return TradingVectorEnv(markets, count, rules, seed=0, tables=map_tables(markets, rules, folder / ".cache"))
+
+
+STAGES: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {"make": make, "map": build_maps, "epoch": epoch, "tables": tables, "train": train}
 
 
 def peak_mb() -> float:
@@ -110,6 +146,7 @@ def main() -> None:
     parser.add_argument("--symbols", type=int, default=200, help="symbols (default: 200)")
     parser.add_argument("--timeframes", type=int, default=len(TIMEFRAMES), choices=range(1, len(TIMEFRAMES) + 1), help=f"how many of {', '.join(TIMEFRAMES)} (default: all)")
     parser.add_argument("--episodes", type=int, default=51_200, help="episodes drawn (default: 51,200)")
+    parser.add_argument("--steps", type=int, default=50_000_000, help="steps that the agent trains for, at most one for each bar (default: 50,000,000)")
     parser.add_argument("--pages-mb", type=int, default=512, help="mapped pages that the epoch may keep, in MiB (default: 512)")
     parser.add_argument("--folder", type=Path, help="where the store is; it stays there")
     options = parser.parse_args()
@@ -121,7 +158,7 @@ def main() -> None:
         print(json.dumps({"stage": options.stage, **result, "seconds": round(time.perf_counter() - start, 1), "processor_seconds": round(time.process_time() - processor, 1),
                           "peak_mb": peak_mb()}), flush=True)
         return
-    passed = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in ("rows", "symbols", "timeframes", "episodes", "pages_mb")]
+    passed = [f"--{name.replace('_', '-')}={getattr(options, name)}" for name in ("rows", "symbols", "timeframes", "episodes", "steps", "pages_mb")]
     if options.folder:
         run_stages(options.folder, passed)
         return
