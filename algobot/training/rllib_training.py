@@ -37,6 +37,7 @@ from .rllib_env import make_run_env, register_environment
 from .rllib_modules import load_module_state, module_state
 from .rllib_settings import RllibRunSettings, RllibSettings, make_config, make_rllib_policy
 from .trainer import Candidate, RunSettings, TrainedRun, choose_snapshot, write_candidates
+from .trials import log_run
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #dd311e05
 def count_places(
@@ -306,4 +307,5 @@ def train_rllib(
                 training.train()
             candidates += choose_snapshot(plain, seed, folder)
     write_candidates(candidates, folder)
+    log_run(folder, plain, candidates)
     return TrainedRun(folder, plain, tuple(candidates))
