@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'console', 'ConfigArgument', 'FolderOption', 'ResumeOption', 'WorkersOption', 'AddressOption',
-           'audit_app', 'friendly_errors', 'train', 'evaluate', 'demo', 'adapt', 'audit_adaptation', 'audit_gate',
-           'import_bars', 'append_to_bars', 'list_bars', 'sparkline', 'show_bars', 'main']
+           'audit_app', 'friendly_errors', 'train', 'evaluate', 'schema', 'demo', 'adapt', 'audit_adaptation',
+           'audit_gate', 'import_bars', 'append_to_bars', 'list_bars', 'sparkline', 'show_bars', 'main']
 
 # %% ../nbs/8_cli/80_cli.ipynb #9fe77870
 import os
@@ -114,16 +114,43 @@ def train(
     console.print(f"Judge it with: algobot evaluate {escape(str(run.run_dir))}", highlight=False, soft_wrap=True)
 
 # %% ../nbs/8_cli/80_cli.ipynb #86c58557
-@app.command(epilog="Example: algobot evaluate runs/demo")
+def _judge_any(run_dir: Path, sb3: bool) -> "tuple[Report, Path]":
+    """Judge a run of either kind, as its settings say."""
+    from algobot.foundation.settings import SettingsError, read_yaml
+
+    settings = run_dir / "config.yaml"
+    if settings.exists() and read_yaml(settings.absolute()).get("kind") == "portfolio":
+        from algobot.evaluation.portfolio_judge import judge_portfolio_run
+
+        return judge_portfolio_run(run_dir, sb3=sb3)
+    if sb3:
+        raise SettingsError(f"{run_dir}: --sb3 is for portfolio runs, such as one of config/portfolio_gru.yaml")
+    from algobot.evaluation.judge import judge_run
+
+    return judge_run(run_dir)
+
+
+@app.command(epilog="Examples: algobot evaluate runs/demo  |  algobot evaluate runs/portfolio_gru --sb3")
 def evaluate(
     run_dir: Annotated[Path, typer.Argument(help="The folder of a trained run.")],
+    sb3: Annotated[bool, typer.Option("--sb3", help="Train Stable-Baselines3's PPO beside a portfolio run, with the same bars and budget; minutes for each seed.")] = False,
 ) -> None:
     """Judge a trained run on its test years, and write report.html and report.json."""
     with friendly_errors():
-        from algobot.evaluation.judge import judge_run
-
-        report, page = judge_run(run_dir)
+        report, page = _judge_any(run_dir, sb3)
     _print_report(report, page)
+
+
+@app.command(epilog="Example: algobot schema")
+def schema(
+    output: Annotated[Path, typer.Option(help="Where to write.")] = Path("docs/report.schema.json"),
+) -> None:
+    """Write the JSON schema of report.json."""
+    with friendly_errors():
+        from algobot.evaluation.report import write_schema
+
+        write_schema(output)
+    console.print(f"Written: {escape(str(output))}", highlight=False, soft_wrap=True)
 
 # %% ../nbs/8_cli/80_cli.ipynb #52fe1f3d
 @app.command(epilog="Example: algobot demo --run-dir runs/first")

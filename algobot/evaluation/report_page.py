@@ -4,22 +4,24 @@
 
 # %% auto #0
 __all__ = ['STYLE', 'SCRIPT', 'TONES', 'COLUMNS', 'escaped', 'table', 'definitions', 'chart', 'verdict_card', 'whole',
-           'with_interval', 'strategy_table', 'comparison_table', 'seed_table', 'symbol_section', 'adaptation_section',
-           'mixture_section', 'mark_note', 'assumptions', 'repeat_section', 'render_page', 'write_report']
+           'with_interval', 'strategy_table', 'not_run_note', 'comparison_table', 'seed_table', 'MarketPage',
+           'symbol_section', 'interval_assumptions', 'assumptions_section', 'repeat_section', 'render_page',
+           'write_report']
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #87eda8fe
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 import plotly.graph_objects as go
 import yaml
 from plotly.offline import get_plotlyjs
 from .baselines import Episode
-from .mixture_use import plot_gate
-from .plots import plot_drawdown, plot_equity, plot_price_with_trades, plot_returns_distribution, plot_reward_terms
-from .report import NOT_ADAPTED, adaptation_sentence, Comparison, Estimate, Outcome, Report, ReportContext, SymbolReport, number, percent, span
+from .plots import plot_drawdown, plot_equity, plot_monthly_returns, plot_returns_distribution, plot_rolling_sharpe
+from .report import Contest, Report, ReportContext, SymbolReport
+from .verdicts import Comparison, Estimate, Outcome, number, percent, span
 from ..foundation.settings import write_atomically
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #dfb9b686
@@ -98,7 +100,7 @@ def chart(figure: go.Figure, height: int = 430) -> str:
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #0e13a8e2
 TONES = {Outcome.BEATS_SIGNIFICANTLY: "good", Outcome.BEATS_NOT_SIGNIFICANTLY: "fair", Outcome.MORE_MONEY_BUT_MORE_RISK: "fair",
-         Outcome.LESS_THAN_BUY_AND_HOLD: "fair", Outcome.DID_NOT_TRADE: "bad", Outcome.LOST_MONEY: "bad"}
+         Outcome.LESS_THAN_YARDSTICK: "fair", Outcome.DID_NOT_TRADE: "bad", Outcome.LOST_MONEY: "bad"}
 
 def verdict_card(part: SymbolReport) -> str:
     """Outcome, headline and sentences of one symbol."""
@@ -116,7 +118,7 @@ COLUMNS = (  # heading, figure of `summarise`, how it is written
     ("total return", "total_return", percent), ("Sortino", "sortino_ratio", number), ("volatility a year", "annual_volatility", percent),
     ("largest drawdown", "max_drawdown", percent), ("Calmar", "calmar_ratio", number), ("CVaR 95 %, a bar", "conditional_value_at_risk", percent),
     ("profit factor, trades", "trade_profit_factor", number), ("trades won", "trade_win_rate", percent), ("trades", "trade_count", whole),
-    ("turnover a bar", "turnover", percent))
+    ("turnover a day", "daily_turnover", percent))
 
 def with_interval(value: Estimate, show: Any, sign: bool = False) -> str:
     """A value over its interval."""
@@ -126,14 +128,20 @@ def with_interval(value: Estimate, show: Any, sign: bool = False) -> str:
 
 def strategy_table(part: SymbolReport) -> str:
     """The agent and every baseline, one row each."""
-    rows = []
-    for strategy in (part.agent, *part.baselines):
+    rows, everyone = [], (part.agent, *part.baselines)
+    columns = [column for column in COLUMNS if any(strategy.metrics[column[1]] is not None for strategy in everyone)]   # a portfolio has weights and no trades
+    for strategy in everyone:
         seeds = f"<small>mean of {len(strategy.runs)} seeds</small>" if len(strategy.runs) > 1 else ""
         stopped = sum(run.terminated for run in strategy.runs)
         early = f"<small>{stopped} of {len(strategy.runs)} stopped early</small>" if stopped else ""
         rows.append([escaped(strategy.name) + seeds + early, with_interval(strategy.growth, percent), with_interval(strategy.sharpe, number),
-                     *(escaped(show(strategy.metrics[key])) for _, key, show in COLUMNS)])
-    return table(["strategy", "growth a year", "Sharpe", *(escaped(heading) for heading, _, _ in COLUMNS)], rows, own=0)
+                     *(escaped(show(strategy.metrics[key])) for _, key, show in columns)])
+    return table(["strategy", "growth a year", "Sharpe", *(escaped(heading) for heading, _, _ in columns)], rows, own=0) + not_run_note(part)
+
+
+def not_run_note(part: SymbolReport) -> str:
+    """Which baselines are missing, and what would bring them; empty where none is."""
+    return "".join(f"<p class='soft'>{escaped(name)}: {escaped(why)}</p>" for name, why in part.not_run.items())
 
 
 def comparison_table(part: SymbolReport) -> str:
@@ -148,90 +156,50 @@ def comparison_table(part: SymbolReport) -> str:
 def seed_table(part: SymbolReport) -> str:
     """Each training seed by itself."""
     rows = [[f"seed {run.seed}", escaped(percent(run.metrics["cagr"], sign=True)), escaped(number(run.metrics["sharpe_ratio"])), escaped(percent(run.metrics["max_drawdown"])),
-             escaped(number(run.metrics["trade_count"], 0)), escaped(f"{run.why}, {run.last_date}" if run.terminated else "no")] for run in part.agent.runs]
-    return table(["", "growth a year", "Sharpe", "largest drawdown", "trades", "stopped early"], rows)
+             escaped(percent(run.metrics["daily_turnover"])), escaped(number(run.metrics["trade_count"], 0)), escaped(f"{run.why}, {run.last_date}" if run.terminated else "no")] for run in part.agent.runs]
+    return table(["", "growth a year", "Sharpe", "largest drawdown", "turnover a day", "trades", "stopped early"], rows)
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #e6d5688c
+@dataclass(frozen=True)
+class MarketPage:
+    """What is shown of one market beside its numbers."""
+    contest: Contest
+    trades: Episode | None = None         # whose trades are marked on the equity of the first seed
+    figures: Sequence[go.Figure] = ()     # pictures that only this kind of agent has
+    sections: str = ""                    # HTML, escaped already, that only this kind of agent has
+    hidden: Collection[str] = ()          # baselines whose equity is drawn only when the reader asks for it
+
+
 def symbol_section(
     part: SymbolReport,
-    agent_episodes: Sequence[Episode],
-    baseline_episodes: Sequence[Episode],
+    page: MarketPage,
 ) -> str:
-    """Tables and charts of one symbol."""
-    every = [*agent_episodes, *baseline_episodes]
-    hold = [e for e in baseline_episodes if e.agent == "buy and hold"]
-    shown = f"Trades and rewards are those of seed {agent_episodes[0].seed}, the first one; the thin lines of the same colour are the other seeds." if len(agent_episodes) > 1 else ""
-    charts = [chart(plot_equity(every)), chart(plot_price_with_trades(agent_episodes[0])), chart(plot_drawdown([*agent_episodes, *hold])),
-              chart(plot_returns_distribution([*agent_episodes, *hold])), chart(plot_reward_terms(agent_episodes[0]))]
+    """Tables and charts of one market."""
+    agents, every = page.contest.agents, [*page.contest.agents, *page.contest.baselines]
+    hold = [track for track in page.contest.baselines if track.name == part.yardstick]
+    shown = f"What shows one run shows that of seed {agents[0].seed}, the first one; the thin lines of the same colour are the other seeds." if len(agents) > 1 else ""
+    shown += " A name in a legend that is pale is drawn when it is clicked." if page.hidden else ""
+    charts = [chart(plot_equity(every, page.trades, hidden=page.hidden)), *(chart(figure) for figure in page.figures), chart(plot_drawdown([*agents, *hold])), chart(plot_rolling_sharpe([*agents, *hold])),
+              chart(plot_returns_distribution([*agents, *hold])), chart(plot_monthly_returns(agents), 90 + 34 * (int(part.last[:4]) - int(part.first[:4]) + 1))]
     return "".join([
         f"<h2>{escaped(part.symbol)}</h2><p class='soft'>{escaped(part.first)} to {escaped(part.last)}, {part.bars:,} bars ({escaped(part.timeframe)}), "
         f"ratios annualised with {part.bars_per_year:g} bars a year.</p>",
         "<h3>Beside the baselines</h3>", strategy_table(part), "<h3>Is the difference more than chance?</h3>", comparison_table(part),
         "<p class='soft'>Both strategies are resampled with the same blocks of bars, so what the market did to both cancels. \u201cBetter\u201d and \u201cworse\u201d need both intervals on one side of zero.</p>",
-        f"<h3>Equity, trades, drawdown, returns, reward</h3><p class='soft'>{escaped(shown)}</p>", *charts,
-        "<h3>Seed by seed</h3>", seed_table(part), adaptation_section(part), mixture_section(part, agent_episodes[0]), mark_note(part)])
-
-
-def adaptation_section(part: SymbolReport) -> str:
-    """Each seed with and without adapting, and whether the difference is more than chance; empty where nothing was adapted."""
-    comparison = next((c for c in part.comparisons if c.baseline == part.agent.name + NOT_ADAPTED), None)
-    if comparison is None:
-        return ""
-    before = next(strategy for strategy in part.baselines if strategy.name == comparison.baseline)
-    rows = [[f"seed {run.seed}", *(escaped(percent(one.metrics["cagr"], sign=True)) for one in (other, run)), *(escaped(number(one.metrics["trade_count"], 0)) for one in (other, run))]
-            for other, run in zip(before.runs, part.agent.runs, strict=True)]
-    return ("<h3>What adapting changed</h3><p>" + escaped(adaptation_sentence(comparison)) + "</p>"
-            + table(["", "growth a year, not adapted", "adapted", "trades, not adapted", "adapted"], rows))
-
-
-def mixture_section(part: SymbolReport, first: Episode) -> str:
-    """What the gate did: in words, seed by seed, and under the price; empty for an agent that is no mixture."""
-    use = part.mixture
-    if use is None:
-        return ""
-    rows = [[f"seed {one.seed}", escaped(number(one.entropy)), *(f"{escaped(percent(mean, 0))}<small>leads in {escaped(percent(lead, 0))}</small>" for mean, lead in zip(one.weights, one.leading, strict=True))]
-            for one in use.seeds]
-    return (f"<h3>Which expert is heard</h3><p>{escaped(use.in_words)}</p>" + table(["", "entropy, bits", *(f"{escaped(name)}: mean weight" for name in use.experts)], rows)
-            + chart(plot_gate(first, use), 460))
-
-
-def mark_note(part: SymbolReport) -> str:
-    """What the other mark would have shown, in words (settled 2)."""
-    if part.mark_difference is None:
-        return ""
-    d = part.mark_difference
-    ended = f" It would have stopped {d.ended_early} of {len(part.agent.runs)} runs early." if d.ended_early else ""
-    return ("<h3>What the mark changes</h3><p>" + escaped(
-        f"Marking the same actions by {d.other_mark.replace('_', ' ')} instead would have changed the total return by {percent(d.total_return, sign=True)}, the Sharpe ratio by {number(d.sharpe, sign=True)}, "
-        f"and the largest drawdown by {percent(d.max_drawdown, sign=True)}. At their widest the two equity curves stand {percent(d.largest_gap)} apart.{ended}") + "</p>")
+        f"<h3>In pictures</h3><p class='soft'>{escaped(shown)}</p>", *charts, "<h3>Seed by seed</h3>", seed_table(part), page.sections])
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #5470d5b7
-def assumptions(context: ReportContext) -> str:
-    """The settings that decide how flattering a backtest is, in words (settled 1, 2, 4)."""
-    rules, engine = context.environment, context.environment.engine
-    bars, multiplier = engine.expiry_bars, rules.premium_multiplier
-    fair = "About 1.6 is what VIX asks for on S&P 500 bars of 2014-2018." if abs(multiplier - 1.6) < 0.05 else "On S&P 500 bars of 2014-2018 VIX asks for about 1.6; "
-    if multiplier < 1.55:
-        fair += "a smaller factor flatters every buyer of options."
-    elif multiplier > 1.65:
-        fair += "this is dearer."
-    premium = f"An option costs {multiplier:g} times the theoretical premium (square root of {bars} bars / 4, times the mean true range) and expires after {bars} bars. {fair}"
-    points = [
-        premium + " These are not traded option prices: strikes, spreads and skew of a real option market are missing.",
-        "An open option counts for its intrinsic value only, so buying one lowers equity by the whole premium at once; what a position realises is the same under either mark."
-        if engine.mark == "intrinsic" else "An open option counts for its intrinsic value and its remaining time value (square root of the time to expiry); what a position realises is the same under either mark.",
-        "The agent sees bars up to and including the last closed one; its order fills at the " + ("next bar's open." if engine.fill == "open" else "close of the same bar, which nobody can do exactly: it flatters."),
-        "Buy and hold is the index itself, bought with the whole account where the agent's first order could have filled; without fees, and without dividends (about 2 % a year on the S&P 500), "
-        "which no price index contains. Cash earns no interest.",
-        *([f"The agent and the random baseline may hold up to {rules.max_quantity} lots, the baselines that follow a rule hold 1: growth, up or down, depends on that size, the Sharpe ratio hardly."]
-          if rules.max_quantity > 1 else []),
-        f"A run whose drawdown exceeds {percent(engine.max_drawdown, 0)} is stopped: what it holds is sold at that close, at intrinsic value, and it stays in cash until the end of the range. Baselines obey the same limit, buy and hold does not.",
-        f"Each fill costs {engine.brokerage:g} plus {percent(engine.commission_rate, 3)} of its value and {engine.slippage_ticks:g} ticks of slippage; an order may put {percent(engine.max_premium_share, 0)} of equity into premium.",
-        f"Intervals are {100 * context.level:.0f} % percentile intervals of {context.samples:,} bootstrap samples in blocks of bars; seeds are redrawn with them. "
-        f"The validation years chose among {context.candidates} snapshots. Neither training nor that choice saw the test years; whoever changes a setting after reading this page and judges again, has."]
-    parts = {"engine": engine, "features": rules.features, "reward": rules.reward}
-    settings = {name.replace("_", " "): value for name, value in rules if name not in parts}
-    settings |= {f"{part}: {name}".replace("_", " "): value for part, model in parts.items() for name, value in model}
+def interval_assumptions(context: ReportContext) -> list[str]:
+    """What intervals mean here, and what was not touched, in words; true of every kind of agent."""
+    return [f"Intervals are {100 * context.level:.0f} % percentile intervals of {context.samples:,} bootstrap samples in blocks of bars; seeds are redrawn with them. "
+            f"The validation years chose among {context.candidates} snapshots. Neither training nor that choice saw the test years; whoever changes a setting after reading this page and judges again, has."]
+
+
+def assumptions_section(
+    points: Sequence[str],            # what was assumed, a sentence or two each
+    settings: Mapping[str, Any],      # all settings of the environment, by name
+) -> str:
+    """What a backtest flatters by, in words."""
     return ("<h2>What was assumed</h2><ul>" + "".join(f"<li>{escaped(point)}</li>" for point in points) + "</ul>"
             f"<details><summary>All settings of the environment</summary><div class='card'>{definitions(settings)}</div></details>")
 
@@ -241,7 +209,7 @@ def repeat_section(report: Report) -> str:
     context = report.context
     seeds = ", ".join(str(run.seed) for run in report.symbols[0].agent.runs)
     years = {"learned on": context.train, "chosen on": context.validation, "judged on": context.test, "training seeds": seeds, "bootstrap seed": str(context.bootstrap_seed)}
-    rows = [[escaped(f"{d.symbol} {d.timeframe}"), escaped(d.file), f"{d.rows:,}", f"<code>{escaped(d.sha256[:16])}\u2026</code>"] for d in context.data]
+    rows = [[escaped(f"{d.symbol} {d.timeframe}") + (f"<small>stands for {escaped(d.stands_for)}</small>" if d.stands_for else ""), escaped(d.file), f"{d.rows:,}", f"<code>{escaped(d.sha256[:16])}\u2026</code>"] for d in context.data]
     return "".join([
         "<h2>How to repeat it</h2>", f"<pre><code>{escaped(context.command)}</code></pre>", definitions({k: v for k, v in years.items() if v}),
         table(["bars", "file", "rows", "SHA-256"], rows) if rows else "",
@@ -252,30 +220,29 @@ def repeat_section(report: Report) -> str:
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #8c9186d8
 def render_page(
     report: Report,
-    agent_episodes: Mapping[str, Sequence[Episode]],
-    baseline_episodes: Mapping[str, Sequence[Episode]],
+    pages: Mapping[str, MarketPage],      # symbol -> what is shown of it
+    points: Sequence[str],                # what was assumed of this kind of agent
+    settings: Mapping[str, Any],          # of the environment
 ) -> str:
-    """The report as one HTML document that needs no network."""
-    parts = [symbol_section(part, agent_episodes[part.symbol], baseline_episodes[part.symbol]) for part in report.symbols]
+    """The report as one HTML document that needs no network. Raises `KeyError` naming a symbol without a page."""
+    parts = [symbol_section(part, pages[part.symbol]) for part in report.symbols]
     context = report.context
     years = f"Judged on {context.test}." if context.test else ""
     return "\n".join([
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>{escaped(context.title)}</title><style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><main>",
         f"<h1>{escaped(context.title)}</h1><p class='headline'>{escaped(report.headline)}</p><p class='soft'>{escaped(years)} Intervals hold {100 * context.level:.0f} %.</p>",
-        *(verdict_card(part) for part in report.symbols), *parts, assumptions(context), repeat_section(report),
+        *(verdict_card(part) for part in report.symbols), *parts, assumptions_section([*points, *interval_assumptions(context)], settings), repeat_section(report),
         f"</main><script>{SCRIPT}</script></body></html>"])
 
 
 def write_report(
     report: Report,
-    agent_episodes: Mapping[str, Sequence[Episode]],
-    baseline_episodes: Mapping[str, Sequence[Episode]],
+    page: str,               # from `render_page`
     run_dir: str | Path,
-) -> Path:                 # the page
-    """Write `report.json` and `report.html` into `run_dir`, each whole or not at all. Raises `KeyError` naming a symbol without episodes."""
+) -> Path:                   # the page
+    """Write `report.json` and `report.html` into `run_dir`, each whole or not at all."""
     run_dir = Path(run_dir)
-    page = render_page(report, agent_episodes, baseline_episodes)
     with write_atomically(run_dir / "report.json") as path:
         path.write_text(report.model_dump_json(indent=2), encoding="utf-8")
     with write_atomically(run_dir / "report.html") as path:

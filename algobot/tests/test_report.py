@@ -7,7 +7,7 @@ __all__ = ['BARS', 'FIRST', 'LAST', 'INSTRUMENT', 'numbers', 'widths', 'Judged',
            'test_trades_of_the_environment_sum_to_the_gain', 'scrambled_after', 'test_baselines_do_not_see_later_bars',
            'test_repeating_gives_the_same_bits', 'test_random_baseline_trades_as_often_as_asked',
            'test_buy_and_hold_is_the_price', 'test_the_verdict_never_flatters', 'noisy_copies',
-           'test_noise_is_not_called_skill', 'judged', 'test_judging_twice_gives_the_same_files',
+           'test_noise_is_not_called_skill', 'judged', 'written', 'test_judging_twice_gives_the_same_files',
            'test_a_failure_leaves_the_old_report', 'test_outside_text_is_escaped', 'browser_or_skip',
            'test_a_browser_draws_the_page', 'test_a_figure_becomes_a_picture']
 
@@ -24,11 +24,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ..evaluation import report_page
 from algobot.evaluation.baselines import (
-    Agent, AlwaysAgent, Episode, MovingAverageAgent, RandomAgent, ReplayAgent, baseline_episodes, buy_and_hold_episode, find_trades, run_episode,
+    Agent, AlwaysAgent, MovingAverageAgent, RandomAgent, ReplayAgent, baseline_episodes, buy_and_hold_episode, find_trades, run_episode,
 )
 from ..evaluation.plots import find_browser, plot_equity
-from ..evaluation.report import Comparison, Estimate, Outcome, Report, ReportContext, Run, Strategy, compare, judge, verdict
-from ..evaluation.report_page import write_report
+from ..evaluation.report import Contest, Report, ReportContext, compare, judge
+from ..evaluation.report_page import MarketPage, render_page, write_report
+from ..evaluation.tracks import Track, episode_track
+from ..evaluation.verdicts import Comparison, Estimate, Outcome, Run, Strategy, verdict
 from ..market.bars import Bars
 from ..market.instruments import load_instruments
 from ..market.store import DataLoader
@@ -156,13 +158,13 @@ def test_the_verdict_never_flatters(growth: float, by_growth: float, by_sharpe: 
     assert any("one seed" in sentence for sentence in said.sentences) == (seeds == 1)
 
 # %% ../../nbs/9_tests/97_test_report.ipynb #3fafe12c
-def noisy_copies(count: int, edge: float) -> tuple[Episode, list[Episode]]:
+def noisy_copies(count: int, edge: float) -> tuple[Track, list[Track]]:
     """Buy and hold over four years, and agents that earn the same, an edge, and noise of their own."""
     bars = DataLoader().load("SPX", "1d", "2014", "2017")
-    hold = buy_and_hold_episode(bars, "SPX_OPTION", 1e5, 252.0)
+    hold = episode_track(buy_and_hold_episode(bars, "SPX_OPTION", 1e5, 252.0))
     rng = np.random.default_rng(8)
     curves = [1e5 * np.concatenate([[1.0], np.cumprod(1 + hold.returns + edge + rng.normal(0, 0.004, len(hold.returns)))]) for _ in range(count)]
-    return hold, [replace(hold, agent="PPO", seed=number, equity=curve) for number, curve in enumerate(curves)]
+    return hold, [replace(hold, name="PPO", seed=number, equity=curve) for number, curve in enumerate(curves)]
 
 
 def test_noise_is_not_called_skill() -> None:
@@ -174,24 +176,30 @@ def test_noise_is_not_called_skill() -> None:
     assert all(compare([agent], [hold], context).reading == "better" for agent in skilled)
 
 # %% ../../nbs/9_tests/97_test_report.ipynb #ca248b21
-Judged = tuple[Report, dict[str, list[Episode]], dict[str, list[Episode]]]
+Judged = tuple[Report, dict[str, MarketPage]]
 
 
 @pytest.fixture(scope="module")
 def judged() -> Judged:
     """A small judged run: two seeds of random orders beside all baselines."""
     env, symbol = make_env(), INSTRUMENT.symbol
-    agents = {symbol: [replace(run_episode(env, RandomAgent(0.1, seed), seed), agent="PPO & <co>") for seed in (1, 2)]}
-    others = {symbol: baseline_episodes(env, 0.1, random_seeds=(0, 1))}
+    agents = [replace(run_episode(env, RandomAgent(0.1, seed), seed), agent="PPO & <co>") for seed in (1, 2)]
+    contest = Contest([episode_track(agent) for agent in agents], [episode_track(other) for other in baseline_episodes(env, 0.1, random_seeds=(0, 1))])
     context = ReportContext(title="test </title><script>alert(1)</script>", command="algobot evaluate 'a&b'", environment=env.config, samples=100, created="once")
-    return judge(agents, others, context), agents, others
+    return judge({symbol: contest}, context), {symbol: MarketPage(contest, agents[0])}
+
+
+def written(judged: Judged, folder: Path) -> Path:
+    """The page of a judged run, written into a folder."""
+    report, pages = judged
+    return write_report(report, render_page(report, pages, ["An assumption."], {}), folder)
 
 
 def test_judging_twice_gives_the_same_files(judged: Judged, tmp_path: Path) -> None:
     """Numbers and page are a function of their inputs; only the identifiers of the charts are drawn anew."""
-    report, agents, others = judged
-    assert judge(agents, others, report.context) == report
-    pages = [write_report(report, agents, others, tmp_path / name).read_text(encoding="utf-8") for name in "ab"]
+    report, pages_shown = judged
+    assert judge({symbol: page.contest for symbol, page in pages_shown.items()}, report.context) == report
+    pages = [written(judged, tmp_path / name).read_text(encoding="utf-8") for name in "ab"]
     assert (tmp_path / "a" / "report.json").read_bytes() == (tmp_path / "b" / "report.json").read_bytes()
     same = [re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "ID", page) for page in pages]
     assert same[0] == same[1]
@@ -199,8 +207,7 @@ def test_judging_twice_gives_the_same_files(judged: Judged, tmp_path: Path) -> N
 
 def test_a_failure_leaves_the_old_report(judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a page cannot be made, the files that were there stay as they are, and no temporary file is left."""
-    report, agents, others = judged
-    write_report(report, agents, others, tmp_path)
+    written(judged, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def broken(*_: object, **__: object) -> str:
@@ -208,14 +215,13 @@ def test_a_failure_leaves_the_old_report(judged: Judged, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(report_page, "plot_drawdown", broken)
     with pytest.raises(RuntimeError, match="no chart today"):
-        write_report(report, agents, others, tmp_path)
+        written(judged, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 # %% ../../nbs/9_tests/97_test_report.ipynb #fae9af49
 def test_outside_text_is_escaped(judged: Judged, tmp_path: Path) -> None:
     """Title, command and names appear as text; the page has as many scripts as it should."""
-    report, agents, others = judged
-    page = write_report(report, agents, others, tmp_path).read_text(encoding="utf-8")
+    page = written(judged, tmp_path).read_text(encoding="utf-8")
     assert "<script>alert(1)" not in page and "PPO & <co>" not in page
     assert "PPO &amp; &lt;co&gt;" in page and "algobot evaluate &#x27;a&amp;b&#x27;" in page
 
@@ -231,7 +237,7 @@ def browser_or_skip() -> str:
 def test_a_browser_draws_the_page(judged: Judged, tmp_path: Path) -> None:
     """Every chart is drawn, and no script fails."""
     browser = browser_or_skip()
-    page = write_report(*judged, tmp_path)
+    page = written(judged, tmp_path)
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--proxy-server=127.0.0.1:9", "--virtual-time-budget=10000", "--enable-logging=stderr", "--v=0",
                f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
@@ -244,6 +250,6 @@ def test_a_figure_becomes_a_picture(judged: Judged) -> None:
     """The PNG of a notebook is a PNG of the asked size."""
     pytest.importorskip("kaleido")
     browser_or_skip()
-    figure = plot_equity(next(iter(judged[1].values())))
+    figure = plot_equity(judged[1][INSTRUMENT.symbol].contest.agents)
     image = figure.to_image(format="png", width=800, height=420)
     assert image[:8] == b"\x89PNG\r\n\x1a\n" and int.from_bytes(image[16:20], "big") == 800 and int.from_bytes(image[20:24], "big") == 420
