@@ -122,6 +122,8 @@ def main() -> int:
             except BenchmarkError as error:
                 console.print(f"[red]{benchmark.name}:[/] {error}", markup=True, highlight=False)
                 results += [failed_row(benchmark, row, error) for row in rows]
+            if not arguments.quick:
+                write_results(results, keep_others=True)  # what was measured is kept when a later benchmark is interrupted
     console.print(table_of(results))
     busy = [row["name"] for row in results if min(row.get("core_share_ours", 1.0), row.get("core_share_peer", 1.0)) < BUSY_SHARE]
     if busy:
