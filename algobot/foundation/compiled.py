@@ -69,4 +69,4 @@ def compiled(
     function: Function,  # plain Python over scalars and arrays
 ) -> Function:           # the same, compiled at its first call and kept on disk
     """Compile `function` with Numba in nopython mode, inlined wherever compiled code calls it, cached on disk under the digest of the package's sources."""
-    return cast(Function, njit(cache=True, forceinline=True)(function))
+    return cast(Function, njit(cache=True, forceinline=True, error_model="numpy")(function))

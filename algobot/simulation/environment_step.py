@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['PRICE_COLUMNS', 'OPEN', 'HIGH', 'LOW', 'CLOSE', 'ATR', 'PREMIUM', 'ENVIRONMENT_DTYPE', 'MARKET_DTYPE',
            'ACCOUNT_FEATURES', 'SEEN', 'OBSERVATION_LIMIT', 'OUTPUT_COLUMNS', 'TERMS', 'OUT', 'RUNNING', 'TERMINATED',
-           'TRUNCATED', 'OVER', 'NO_SUCH_ACTION', 'borrow', 'PLACES_DTYPE', 'pointer_to', 'PIN_DTYPE', 'action_names',
+           'TRUNCATED', 'OVER', 'NO_SUCH_ACTION', 'borrow', 'PLACES_DTYPE', 'PIN_DTYPE', 'action_names',
            'decode_action', 'observe', 'is_ruined', 'write_outputs', 'trade_bar', 'advance_environment',
            'step_environment', 'Places', 'step_at', 'draw_number', 'place_environment', 'begin_episode', 'draw_episode',
            'blank_environments']
@@ -16,11 +16,12 @@ from collections import namedtuple
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import carray
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..foundation.compiled import compiled
+from ..foundation.slice_pool import pointer_to
 from .accounts import ACCOUNT_DTYPE, RULES_DTYPE, Direction, OrderResult, new_accounts
 from .action_mask import preview_order, write_mask
 from .engine import fill_at_close
@@ -278,14 +279,6 @@ class Places:
     def __reduce__(self) -> tuple[type["Places"], tuple[np.ndarray, ...]]:
         """Copies and pickles hold the arrays only: a copy of them lies elsewhere."""
         return type(self), self.arrays
-
-
-def _pointer_to(typing_context: Any, address: Any) -> Any:
-    """In compiled code: an address as a pointer."""
-    return types.voidptr(types.int64), lambda context, builder, signature, arguments: builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-
-pointer_to: Any = intrinsic(_pointer_to)
 
 
 @compiled

@@ -19,8 +19,8 @@ from ..market.array_cache import MappedArrays, cached_arrays
 from ..market.bar_files import content_digest
 from ..market.features import FittedZScore, feature_lookbacks
 from .environment_step import PRICE_COLUMNS
+from .stacked_markets import Market, table_ranges
 from .trading_env import TradingEnvSettings, build_table
-from .vector_env import Market, table_ranges
 
 # %% ../../nbs/2_simulation/25_vector_tables.ipynb #854db511
 def _bars_digest(market: Market, bars: range) -> str:

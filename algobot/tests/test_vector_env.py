@@ -6,9 +6,11 @@
 __all__ = ['steady', 'SEGMENTS', 'compare', 'test_vector_equals_singles', 'test_vector_equals_singles_over_markets',
            'test_markets_are_drawn_by_their_starts', 'test_vector_state_can_be_restored', 'test_vector_face',
            'make_crowd', 'as_bytes', 'test_pinned_equals_alone', 'test_pinned_to_one_start',
-           'test_pins_are_part_of_the_state', 'test_no_bit_depends_on_threads']
+           'test_pins_are_part_of_the_state', 'test_a_copy_has_its_own_memory', 'test_tables_must_lie_in_a_row',
+           'test_no_bit_depends_on_threads']
 
 # %% ../../nbs/9_tests/93_test_vector_env.ipynb #f200c331
+import copy
 import pickle
 from collections import Counter
 from dataclasses import replace
@@ -21,8 +23,10 @@ from gymnasium.vector import AutoresetMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ..foundation.slice_pool import LEAST_PER_THREAD, SLICE
+from ..simulation.stacked_markets import Market
 from ..simulation.trading_env import TradingEnv, TradingEnvSettings
-from ..simulation.vector_env import LEAST_PER_THREAD, SLICE, Market, TradingVectorEnv
+from ..simulation.vector_env import TradingVectorEnv
 from .test_env import INSTRUMENTS, KINDS, LIGHT, load_bars
 
 # %% ../../nbs/9_tests/93_test_vector_env.ipynb #12e3a893
@@ -177,6 +181,29 @@ def test_pins_are_part_of_the_state() -> None:
     other.set_state(env.get_state())
     for row in np.random.default_rng(0).integers(0, 8, (60, 4)):
         assert as_bytes(env.step(row), slice(None)) == as_bytes(other.step(row), slice(None))
+
+
+def test_a_copy_has_its_own_memory() -> None:
+    """Copies and pickles of an environment go on as it does, and do not move it: the addresses that the loop knows are those of the copy's own arrays."""
+    env = make_crowd(12).resized(5)
+    env.reset(seed=4)
+    row = np.random.default_rng(0).integers(0, 8, 5)
+    others = [copy.deepcopy(env), pickle.loads(pickle.dumps(env))]  # noqa: S301  its own
+    expected = as_bytes(env.step(row), slice(None))
+    for other in others:
+        before = env.get_state()
+        assert as_bytes(other.step(row), slice(None)) == expected
+        assert all(before[name].tobytes() == value.tobytes() for name, value in env.get_state().items())
+        assert all(other.get_state()[name].tobytes() == value.tobytes() for name, value in env.get_state().items())
+
+
+def test_tables_must_lie_in_a_row() -> None:
+    """Tables whose rows do not lie one behind the other, or of another type, are refused."""
+    crowd = make_crowd(12)
+    records, features, prices = crowd._tables
+    for wrong in ((records, np.asfortranarray(features), prices), (records, features.astype(np.float64), prices)):
+        with pytest.raises(ValueError, match="tables: contiguous rows of float32"):
+            TradingVectorEnv(crowd.markets, 3, crowd.config, tables=wrong)
 
 
 def test_no_bit_depends_on_threads() -> None:
