@@ -22,6 +22,7 @@ from numba.extending import intrinsic
 
 from ..foundation.compiled import compiled
 from ..foundation.slice_pool import POOL, SliceBody, count_threads, pointer_to
+from ..market.array_cache import PAGE, PAGES
 from ..market.features import FittedZScore
 from algobot.simulation.environment_step import (
     ACCOUNT_FEATURES,
@@ -276,6 +277,7 @@ class TradingVectorEnv(RestorableVectorEnv):
         self.single_action_space = spaces.Discrete(len(self.action_names))
         self.single_observation_space = spaces.Box(-OBSERVATION_LIMIT, OBSERVATION_LIMIT, (len(self.observation_names),), np.float32)
         self._tables = tables or stack_markets(markets, self.config, scaler)
+        self._mapped = tables is not None
         self._allocate(num_envs)
 
     def reset(
@@ -310,5 +312,7 @@ class TradingVectorEnv(RestorableVectorEnv):
         if wrong >= 0:
             raise ValueError(f"actions[{wrong}] = {chosen[wrong]}: 0 to {len(self.action_names) - 1} are right ({', '.join(self.action_names)})")
         rows = self._crowd.step(self.threads)
+        if self._mapped:
+            PAGES.count(PAGE * self.num_envs)  # at most so much of the files came into memory; what is too much leaves it again
         terminated, truncated = rows["ends"]
         return rows["observations"], rows["rewards"], terminated, truncated, name_columns(rows)

@@ -15,7 +15,7 @@ import talib
 
 import algobot
 from ..foundation.compiled import source_digest
-from ..market.array_cache import MappedArrays, cached_arrays
+from ..market.array_cache import PAGES, MappedArrays, cached_arrays
 from ..market.bar_files import content_digest
 from ..market.features import FittedZScore, feature_lookbacks
 from .environment_step import PRICE_COLUMNS
@@ -47,6 +47,7 @@ def map_tables(
             table = build_table(market.bars.window(bars.start, len(bars)), settings, scaler)
             arrays["features"][row : row + len(bars)], arrays["prices"][row : row + len(bars)] = table.features, table.prices
             row += len(bars)
+            PAGES.count(table.features.nbytes + table.prices.nbytes)
 
     layout = {"features": ("<f4", (rows, len(feature_lookbacks(settings.features)))), "prices": ("<f8", (rows, len(PRICE_COLUMNS)))}
     path = Path(folder) / f"tables-{digest[:16]}.arrays"
