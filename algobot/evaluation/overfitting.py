@@ -72,7 +72,7 @@ def bars_needed(
     """Minimum track record length. Raises `ValueError` for a confidence outside 0.5 to 1. Source: Bailey & López de Prado 2012."""
     if not 0.5 < confidence < 1:
         raise ValueError(f"confidence = {confidence}: a share between 0.5 and 1 is right, such as 0.95")
-    if moments.sharpe <= benchmark:
+    if moments.sharpe - benchmark < 1e-7:     # more bars than anyone could wait for
         return None
     return 1 + math.ceil((_spread(moments) * NORMAL.inv_cdf(confidence) / (moments.sharpe - benchmark)) ** 2)
 
