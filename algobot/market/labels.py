@@ -157,8 +157,8 @@ def label_bars(
     reached = rows + settings.horizon < count if settings.horizon else np.zeros(count, bool)
     decided = _decided(columns, ends, rows, count)
     known = (decided | reached) & (atr > 0.0)
-    marked = [mark_forward_looking(column) for column in (*columns, ends[2], known)]
-    return Labels(*marked, atr, settings)
+    buy, sell, label, last, told = (mark_forward_looking(column) for column in (*columns, ends[2], known))
+    return Labels(buy, sell, label, last, told, atr, settings)
 
 
 def _decided(columns: np.ndarray, ends: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
