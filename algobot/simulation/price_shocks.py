@@ -167,7 +167,7 @@ class SellOff(Shock):
     def _extra_moves(self, sigma: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Moves beside the fall, (K, fall_bars); they sum to 0."""
         common, own = generator.standard_normal(self.fall_bars), generator.standard_normal((len(sigma), self.fall_bars))
-        thickness = np.sqrt(generator.chisquare(self.tail, self.fall_bars) / self.tail)
+        thickness = np.sqrt(generator.chisquare(self.tail, self.fall_bars) / (self.tail - 2))   # so that the moves' variance is what it would be without it
         moves = sigma[:, None] * self.noise * (np.sqrt(self.correlation) * common + np.sqrt(1 - self.correlation) * own) / thickness
         return moves - moves.mean(axis=1, keepdims=True)
 
