@@ -8,12 +8,14 @@ __all__ = ['keep_freed_memory']
 # %% ../../nbs/0_foundation/08_memory.ipynb #76680080
 import ctypes
 import os
+from functools import cache
 
 # %% ../../nbs/0_foundation/08_memory.ipynb #2c380a0f
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3   # malloc.h
 _CHOSEN_BY_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_")
 
 
+@cache  # once is enough, and glibc tidies its lists at each call
 def keep_freed_memory(
     megabytes: int = 512,  # free memory at the end of the heap that is kept, at most 2047
 ) -> bool:                 # False: not glibc, or chosen by environment variables

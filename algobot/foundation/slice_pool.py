@@ -85,7 +85,7 @@ class SliceBody:
         return int(self._compiled.address)
 
 # %% ../../nbs/0_foundation/03_slice_pool.ipynb #9df37c3b
-SLICE = 64   # turns that a thread takes at a time
+SLICE = 32   # turns that a thread takes at a time
 LINE = 8     # int64 in a cache line: counters that different threads change lie apart
 TURN, OPEN, INSIDE, WORK, SLEEPERS, TAKEN = 0, LINE, 2 * LINE, 3 * LINE, 4 * LINE, 12 * LINE  # where they begin on a board; one line for each part from TAKEN on
 MOST_PARTS = 64  # as many as there are sleepers' flags

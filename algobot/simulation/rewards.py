@@ -308,7 +308,8 @@ def score_step(
     ledger: np.ndarray,     # (terms,) overwritten
 ) -> float:                 # the reward: the sum of the ledger, added in order
     """Score one bar: write every term of `LEDGER_TERMS` and return their sum; the state moves on by one bar."""
-    ledger[:] = 0.0
+    for term in range(len(LEDGER_TERMS)):  # a number that is known when this is compiled: the loop is written out
+        ledger[term] = 0.0
     fees = fees_paid - state.fees_paid
     core_terms(state, rules, equity, drawdown, fees, ledger)
     realised = (realised_pnl - state.realised_pnl - fees) / rules.initial_capital
@@ -323,6 +324,6 @@ def score_step(
     state.trailing_stop = trailing_stop
     state.distance = distance
     reward = 0.0
-    for term in range(ledger.size):
+    for term in range(len(LEDGER_TERMS)):
         reward += ledger[term]
     return reward
