@@ -22,9 +22,10 @@ from matplotlib.figure import Figure
 # %% ../../nbs/5_evaluation/57_judge.ipynb #92fecfd4
 from ..agents.moe import MoEAgent
 from .baselines import Episode, ReplayAgent, baseline_episodes, run_episode
+from .checks import replay_trading
 from .mixture_use import GateRecorder, MixtureUse, measure_use, plot_gate
 from .plots import plot_price_with_trades, plot_reward_terms
-from .report import Contest, DataFile, MarkDifference, Report, ReportContext, SymbolReport, describe_file, judge, measure
+from .report import Contest, DataFile, MarkDifference, Report, ReportContext, SymbolReport, describe_file, judge, look_up_trials, measure
 from .report_page import MarketPage, chart, escaped, render_page, table, write_report
 from .tracks import episode_track
 from .verdicts import NOT_ADAPTED, adaptation_sentence, number, percent
@@ -105,10 +106,15 @@ def compare_marks(
 
 def trading_contest(
     traded: MarketEpisodes,
-    rules: TradingEnvSettings,
+    run: TrainedRun,
+    market: Market,
 ) -> Contest:
     """What was traded on one market, as the judge takes it."""
-    return Contest([episode_track(episode) for episode in traded.agents], [episode_track(episode) for episode in traded.baselines],
+    settings, rules = run.settings, run.settings.environment
+    agents, baselines = ([episode_track(episode) for episode in episodes] for episodes in (traded.agents, traded.baselines))
+    hold = [track for track in baselines if track.name == "buy and hold"]
+    tried = look_up_trials(run.run_dir, settings.split, settings.seeds, f"{market.instrument.symbol} {market.bars.timeframe}")
+    return Contest(agents, baselines, at_costs=replay_trading(market, rules, traded.agents, hold, run_scaler(settings)), **tried,
                    mark_difference=compare_marks(traded.agents, traded.other_mark, rules.engine.mark) if traded.other_mark else None, mixture=traded.mixture)
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #6436f73f
@@ -239,12 +245,10 @@ def judge_run(
     """Judge a run on its test years and write `report.json`, `report.html` and `overview.png` into its folder."""
     run = open_run(run_dir)
     span = run.settings.split.test
-    episodes = {
-        market.instrument.symbol: trade_market(run, market)
-        for market in progress(run_markets(run.settings, span), "judging")
-    }
+    markets = run_markets(run.settings, span)
+    episodes = {market.instrument.symbol: trade_market(run, market) for market in progress(markets, "judging")}
     rules, context = run.settings.environment, describe_run(run, span, command or f"algobot evaluate {run_dir}")
-    contests = {symbol: trading_contest(traded, rules) for symbol, traded in episodes.items()}
+    contests = {market.instrument.symbol: trading_contest(episodes[market.instrument.symbol], run, market) for market in markets}
     report = judge(contests, context)
     pages = {part.symbol: trading_page(part, contests[part.symbol], episodes[part.symbol]) for part in report.symbols}
     figure = draw_overview(episodes)

@@ -15,15 +15,16 @@ from typing import Any
 import numpy as np
 
 # %% ../../nbs/5_evaluation/57_portfolio_judge.ipynb #9822dfd8
+from .checks import replay_portfolio
 from .portfolio_baselines import RULES, missing_baselines, portfolio_baselines, yardstick_name
 from .portfolio_plots import plot_rebalances, plot_regime_use, plot_weights
-from .report import Contest, DataFile, Report, ReportContext, describe_file, judge
+from .report import Contest, DataFile, Report, ReportContext, describe_file, judge, look_up_trials
 from .report_page import MarketPage, render_page, write_report
 from .sb3_peer import SB3_NAME, sb3_missing, sb3_tracks
 from .tracks import Track, portfolio_track
 from .verdicts import percent
 from ..market.store import DataLoader, bars_path
-from ..simulation.portfolio_env import PortfolioEnv
+from ..simulation.portfolio_env import PortfolioEnv, PortfolioSettings
 from ..training.portfolio import PortfolioRunSettings, make_portfolio_env, portfolio_regimes
 from ..training.portfolio_play import RememberingAgent, play_agent
 from ..training.portfolio_training import TrainedPortfolioRun, open_portfolio_run
@@ -52,10 +53,15 @@ def portfolio_contest(
     env: PortfolioEnv,                # that they walked
     peers: list[Track] | None = None,          # trained rivals, such as those of `sb3_tracks`
     not_run: Mapping[str, str] | None = None,  # rival that is missing -> why
+    tried: Mapping[str, Any] | None = None,    # from `look_up_trials`
 ) -> Contest:
     """The agent beside every baseline and peer."""
-    turnover = float(np.mean([track.turnover.mean() for track in agents]))
-    return Contest(agents, [*portfolio_baselines(env, turnover), *(peers or [])], yardstick_name(env.regimes), {**missing_baselines(), **(not_run or {})})
+    def at_other_rules(rules: PortfolioSettings) -> PortfolioEnv:
+        return PortfolioEnv(env.market, env.regimes, 1, rules, first=env.first, last=env.last)
+
+    baselines = portfolio_baselines(env, float(np.mean([track.turnover.mean() for track in agents])))
+    return Contest(agents, [*baselines, *(peers or [])], yardstick_name(env.regimes), {**missing_baselines(), **(not_run or {})},
+                   at_costs=replay_portfolio(at_other_rules, env.config, agents, baselines[:1]), **(tried or {}))
 
 # %% ../../nbs/5_evaluation/57_portfolio_judge.ipynb #30167439
 SHIPPED = {   # what the series that come with algobot are; a user's own are described by their symbols
@@ -124,7 +130,8 @@ def judge_portfolio_run(
         agent.check_environment(env)
     peers = sb3_tracks(settings, env, run.run_dir / "sb3", train=sb3)
     tracks = agent_tracks(agents, next(iter(agents.values())).name, env, settings.environment.episode_length)
-    contest = portfolio_contest(tracks, env, peers, {} if peers else {SB3_NAME: sb3_missing(run_dir)})
+    tried = look_up_trials(run_dir, settings.split, settings.seeds, f"{tracks[0].symbol} {settings.timeframe}")
+    contest = portfolio_contest(tracks, env, peers, {} if peers else {SB3_NAME: sb3_missing(run_dir)}, tried)
     report = judge({tracks[0].symbol: contest}, describe_portfolio_run(run, command or f"algobot evaluate {run_dir}{' --sb3' if sb3 else ''}"))
     rules: dict[str, Any] = {name.replace("_", " "): value for name, value in settings.environment}
     page = render_page(report, {tracks[0].symbol: portfolio_page(contest)}, portfolio_assumptions(settings), rules)

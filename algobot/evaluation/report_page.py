@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['STYLE', 'SCRIPT', 'TONES', 'COLUMNS', 'escaped', 'table', 'definitions', 'chart', 'verdict_card', 'whole',
-           'with_interval', 'strategy_table', 'not_run_note', 'comparison_table', 'seed_table', 'MarketPage',
-           'symbol_section', 'interval_assumptions', 'assumptions_section', 'repeat_section', 'render_page',
-           'write_report']
+           'with_interval', 'strategy_table', 'not_run_note', 'comparison_table', 'seed_table', 'check_value',
+           'answer_cell', 'evidence_section', 'MarketPage', 'symbol_section', 'interval_assumptions',
+           'assumptions_section', 'repeat_section', 'render_page', 'write_report']
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #87eda8fe
 import html
@@ -19,6 +19,7 @@ import plotly.graph_objects as go
 import yaml
 from plotly.offline import get_plotlyjs
 from .baselines import Episode
+from .checks import Answer, Check
 from .plots import plot_drawdown, plot_equity, plot_monthly_returns, plot_returns_distribution, plot_rolling_sharpe
 from .report import Contest, Report, ReportContext, SymbolReport
 from .verdicts import Comparison, Estimate, Outcome, number, percent, span
@@ -160,6 +161,33 @@ def seed_table(part: SymbolReport) -> str:
     return table(["", "growth a year", "Sharpe", "largest drawdown", "turnover a day", "trades", "stopped early"], rows)
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #e6d5688c
+def check_value(check: Check) -> str:
+    """A check's figure and its limit's kind of number."""
+    show = percent if check.name.startswith(("drawdown", "turnover")) else number
+    return with_interval(Estimate(value=check.value, low=check.low, high=check.high), show, sign=check.limit == 0)
+
+
+def answer_cell(answer: Answer) -> str:
+    """Yes, no or undecided, in its colour."""
+    tone = {Answer.YES: "better", Answer.NO: "worse"}.get(answer, "")
+    return f"<span class='{tone}'>{escaped(answer)}</span>"
+
+
+def evidence_section(part: SymbolReport) -> str:
+    """Targets, costs and overfitting; what is not known is left out, and said."""
+    rows = [[escaped(check.name), check_value(check), answer_cell(check.answer)] for check in part.checks]
+    found = ["<h3>Does it reach its targets?</h3>", table(["target", "measured", "answer"], rows),
+             "<p class='soft'>\u201cYes\u201d and \u201cno\u201d need the whole interval on one side of the limit.</p>"] if rows else []
+    if part.costs:
+        points = [[escaped(f"{point.multiple:g} times the costs"), escaped(percent(point.growth, sign=True)), escaped(number(point.sharpe)),
+                   *(with_interval(Estimate(value=lead.value, low=lead.low, high=lead.high), show, sign=True) for lead, show in ((point.growth_lead, percent), (point.sharpe_lead, number))), answer_cell(point.answer)]
+                  for point in part.costs.points]
+        found += ["<h3>And at other costs?</h3>", *(f"<p>{escaped(sentence)}</p>" for sentence in part.costs.in_words),
+                  table(["", "growth a year", "Sharpe", f"growth above {escaped(part.costs.yardstick)}", "Sharpe above it", "beats it"], points)]
+    words = part.overfitting.in_words if part.overfitting else ("What was tried for this task was not written down when this run was trained, so that its Sharpe ratio cannot be deflated; train it again to have that.",)
+    return "".join([*found, "<h3>How much do the tries explain?</h3>", *(f"<p>{escaped(sentence)}</p>" for sentence in words)])
+
+# %% ../../nbs/5_evaluation/56_report_page.ipynb #2e8189e3
 @dataclass(frozen=True)
 class MarketPage:
     """What is shown of one market beside its numbers."""
@@ -186,6 +214,7 @@ def symbol_section(
         f"ratios annualised with {part.bars_per_year:g} bars a year.</p>",
         "<h3>Beside the baselines</h3>", strategy_table(part), "<h3>Is the difference more than chance?</h3>", comparison_table(part),
         "<p class='soft'>Both strategies are resampled with the same blocks of bars, so what the market did to both cancels. \u201cBetter\u201d and \u201cworse\u201d need both intervals on one side of zero.</p>",
+        evidence_section(part),
         f"<h3>In pictures</h3><p class='soft'>{escaped(shown)}</p>", *charts, "<h3>Seed by seed</h3>", seed_table(part), page.sections])
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #5470d5b7

@@ -21,6 +21,7 @@ from ..simulation.portfolio_env import PortfolioEnv, PortfolioSettings
 from ..simulation.portfolio_market import PortfolioMarket, cached_tables
 from ..simulation.portfolio_regimes import PortfolioRegimes, load_regimes
 from .markets import DateRange, Split
+from .run_files import Seeds
 
 # %% ../../nbs/4_training/44_portfolio.ipynb #78a9007e
 class PortfolioRunSettings(Settings):
@@ -38,7 +39,7 @@ class PortfolioRunSettings(Settings):
     state_size: int = Field(128, ge=1)           # numbers that the network remembers
     num_envs: int = Field(2048, ge=1)            # portfolios stepped together
     reward_scale: float = Field(100.0, gt=0)     # the learner sees rewards times this: per cent, so that the critic's loss is of the policy's size
-    seeds: tuple[int, ...] = (0, 1, 2)           # one agent each
+    seeds: Seeds = (0, 1, 2)                     # one agent each
     snapshots: int = Field(5, ge=1)              # candidates per seed among which the validation years choose
     data: str = "data/bars"                      # the store of bars
     cache: str = "data/cache"                    # where prepared tables are kept, below a folder of the run's name
@@ -49,8 +50,6 @@ class PortfolioRunSettings(Settings):
             raise ValueError("assets is empty: name at least one series")
         if not self.agent.minibatch_size:
             raise ValueError("agent.minibatch_size = auto is not measured for portfolios: a number is right, such as 2048")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds must be one or more different whole numbers, not {list(self.seeds)}")
         return self
 
 

@@ -9,15 +9,13 @@ __all__ = ['MAY_CHANGE', 'ReportSteps', 'PortfolioRollouts', 'PortfolioTraining'
            'open_portfolio_run']
 
 # %% ../../nbs/4_training/44_portfolio_training.ipynb #0b363cdc
-import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 # %% ../../nbs/4_training/44_portfolio_training.ipynb #5d1fe7f9
 import torch
-import yaml
 
 # %% ../../nbs/4_training/44_portfolio_training.ipynb #c402dc13
 from ..agents.batches import advantages_of, make_sequences
@@ -30,12 +28,12 @@ from ..foundation.hardware import choose_device, choose_precision, limited_threa
 from ..foundation.memory import keep_freed_memory
 from ..foundation.networks import Policy, sample_actions
 from ..foundation.rollouts import Rollout
-from ..foundation.settings import SettingsError, write_atomically
+from ..foundation.settings import write_atomically
 from ..foundation.tracking import RunLogger
 from ..simulation.portfolio_env import PortfolioEnv
 from .portfolio import PortfolioRunSettings, load_portfolio_run, make_portfolio_env
 from .portfolio_play import play_agent
-from .trainer import Candidate
+from .run_files import Candidate, forget_results, load_agents, read_candidates, write_candidates, write_settings
 from .trials import log_run, save_validation
 
 # %% ../../nbs/4_training/44_portfolio_training.ipynb #f01dfd38
@@ -251,7 +249,7 @@ class TrainedPortfolioRun:
     @property
     def agents(self) -> dict[int, PPOAgent]:
         """The chosen agent of each seed."""
-        return {seed: load_agent(self.run_dir / "seeds" / str(seed) / "agent.pt") for seed in self.settings.seeds}
+        return load_agents(self.run_dir, self.settings.seeds)
 
 
 def train_portfolio_run(
@@ -264,13 +262,10 @@ def train_portfolio_run(
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
     if resume and (folder / "config.yaml").exists():
         check_same_settings(folder / "config.yaml", load_portfolio_run(folder / "config.yaml").model_dump(mode="json"), settings, MAY_CHANGE - {"seeds", "snapshots"})
-    for old in ("training.json", "report.json", "report.html"):   # of an earlier run in this folder: this one has not ended
-        (folder / old).unlink(missing_ok=True)
-    with write_atomically(folder / "config.yaml") as path:
-        path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    forget_results(folder)
+    write_settings(settings, folder)
     candidates = [candidate for seed in settings.seeds for candidate in train_portfolio_seed(settings, seed, folder, resume, progress)]
-    with write_atomically(folder / "training.json") as path:
-        path.write_text(json.dumps({"candidates": [asdict(candidate) for candidate in candidates]}, indent=2))
+    write_candidates(candidates, folder)
     log_run(folder, settings, candidates)
     return TrainedPortfolioRun(folder, settings, tuple(candidates))
 
@@ -280,8 +275,5 @@ def open_portfolio_run(
 ) -> TrainedPortfolioRun:
     """A finished run, read back from its folder. Raises `SettingsError` saying what is missing."""
     folder = Path(run_dir)
-    missing = [name for name in ("config.yaml", "training.json") if not (folder / name).exists()]
-    if missing:
-        raise SettingsError(f"{folder}: no {' and no '.join(missing)}; is this a run's folder, and did its training end? Make one with: algobot train config/portfolio_gru.yaml")
-    record = json.loads((folder / "training.json").read_text())
-    return TrainedPortfolioRun(folder, load_portfolio_run(folder / "config.yaml"), tuple(Candidate(**candidate) for candidate in record["candidates"]))
+    candidates = read_candidates(folder, "config/portfolio_gru.yaml")
+    return TrainedPortfolioRun(folder, load_portfolio_run(folder / "config.yaml"), candidates)
