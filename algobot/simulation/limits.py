@@ -167,8 +167,8 @@ RISK_STATE_DTYPE = np.dtype([
     ("exits", "i4"),         # `RiskReason` of stops and breakers at the last close
     ("reasons", "i4"),       # `RiskReason` of the last decision
     ("action", "i4"),        # in an environment: the action that was carried out
-    ("side", "i1"),          # of the position at the last close: -1, 0, +1
-    ("killed", "i1"),        # 1: the kill switch is on
+    ("side", "i2"),          # of the position at the last close: -1, 0, +1
+    ("killed", "i2"),        # 1: the kill switch is on; no gap is left in the record, or copies would differ in it
 ], align=True)
 
 

@@ -19,9 +19,11 @@ from torch import Tensor
 
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #c4bda4c2
 from ..foundation.settings import Settings
+from .limits import RiskSettings, risk_history
 from .portfolio_kernel import CACHE_LINE, DEEPEST, DRAWDOWN, LEDGER_ROWS, OUTCOMES, PEAK, REWARDS, TOTAL_RETURN, VALUE, step_portfolios
 from .portfolio_market import PortfolioMarket, PortfolioTables, build_tables, market_bars_per_year
 from .portfolio_regimes import PortfolioRegimes
+from .portfolio_risk import WeightManager
 from .vector_env import first_wrong
 
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #9f7e4fcb
@@ -33,6 +35,7 @@ class PortfolioSettings(Settings):
     cost_rate: float = Field(0.001, ge=0, lt=0.5)          # of the turnover
     history_days: int = Field(20, ge=2)                    # of price means and volatilities
     observation_size: int = Field(64, ge=1)                # what is not used is zero
+    risk: RiskSettings = Field(default_factory=RiskSettings)  # rules of the risk manager, all off
 
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #b79e13b8
 def portfolio_observation_names(
@@ -129,6 +132,7 @@ class PortfolioBuffers:
         self.generator = torch.Generator(self.device).manual_seed(seed)
         self.steps = -1   # of the episode so far; -1: there is none
         self._tables = (tables or build_tables(market, self.config.history_days)).to(self.device)
+        self.risk = WeightManager(self.config.risk, market, count, self.device)
         self._allocate()
 
     def _allocate(self) -> None:
@@ -138,6 +142,7 @@ class PortfolioBuffers:
         self._ledger = torch.zeros(assets + LEDGER_ROWS, self.count + CACHE_LINE, dtype=torch.float64, device=self.device)[:, : self.count]
         self._outcomes = torch.zeros(len(OUTCOMES), self.count, dtype=torch.float64, device=self.device)
         self._rows, self._actions = (torch.zeros(self.count, dtype=torch.int64, device=self.device) for _ in range(2))
+        self._each, self._none = torch.arange(self.count, device=self.device), torch.zeros(self.count, dtype=torch.float64, device=self.device)
         self._observations = torch.zeros(self.count, names, device=self.device)
         self._graph: Any = None
         tensors = self._targets, self._keeps, self._tables.features, self._tables.returns, self._tables.benchmark, self._rows, self._ledger, self._outcomes, self._observations
@@ -178,7 +183,8 @@ class PortfolioViews(PortfolioBuffers):
 
     def get_state(self) -> dict[str, Any]:
         """Everything that the next step depends on; a checkpoint keeps it."""
-        return {"ledger": self._ledger.clone(), "rows": self._rows.clone(), "observations": self._observations.clone(), "steps": self.steps, "generator": self.generator.get_state()}
+        return {"ledger": self._ledger.clone(), "rows": self._rows.clone(), "observations": self._observations.clone(), "steps": self.steps, "generator": self.generator.get_state(),
+                **(self.risk.get_state() if self.risk.active else {})}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
         """Go back to what `get_state` returned. Raises `ValueError` for the state of another number of portfolios or assets."""
@@ -188,6 +194,8 @@ class PortfolioViews(PortfolioBuffers):
         self._rows.copy_(state["rows"])
         self._observations.copy_(state["observations"])
         self.steps = int(state["steps"])
+        if self.risk.active:
+            self.risk.set_state(state)
         if state["generator"].numel() == self.generator.get_state().numel():   # a GPU's generator does not fit a CPU's
             self.generator.set_state(state["generator"].cpu())
 
@@ -212,6 +220,7 @@ class PortfolioEnv(PortfolioViews):
         self._ledger.zero_()
         self._ledger[[0, assets + VALUE, assets + PEAK]] = 1.0
         self._rows.copy_(starts)
+        self.risk.reset()
         width = self._tables.features.shape[1]
         self._observations[:, :width] = self._tables.features.index_select(0, self._rows)
         self._observations[:, width : width + assets + 2] = self._ledger[: assets + 2].T
@@ -227,22 +236,35 @@ class PortfolioEnv(PortfolioViews):
             raise RuntimeError("no episode is running: call reset first")
         if actions.shape != (self.count,) or actions.dtype != torch.int64:
             raise ValueError(f"actions: int64 of shape ({self.count},) is right, not {actions.dtype} of shape {tuple(actions.shape)}")
-        wrong = -1
-        if self.fused:
-            wrong = step_portfolios((0,) * len(self.regimes.assets), self.config.cost_rate, actions.numpy(), *self._arrays)
-        elif self._graph is not None:
+        looks = self.device.type == "cpu" and (self.risk.active or not self.fused)   # else the kernel does
+        wrong = first_wrong(actions.numpy(), len(self.action_names)) if looks else -1
+        if self._graph is not None:
             self._actions.copy_(actions)
             self._graph.replay()
-        elif self.device.type != "cpu" or (wrong := first_wrong(actions.numpy(), len(self.action_names))) < 0:
-            self._advance(actions)
+        elif wrong < 0:
+            wrong = self._advance(actions)
         if wrong >= 0:
             raise ValueError(f"actions[{wrong}] = {int(actions[wrong])}: 0 to {len(self.action_names) - 1} are right ({', '.join(self.action_names)})")
         self.steps += 1
         return self._observations, self._outcomes[0], self.steps == self.length
 
-    def _advance(self, actions: Tensor) -> None:
-        """The tensor form."""
-        advance_tensors(self.config.cost_rate, actions, self._targets, self._keeps, self._tables, self._rows, self._ledger, self._outcomes, self._observations)
+    def _advance(self, actions: Tensor) -> int:
+        """One day in either form; -1, or the first portfolio whose action does not exist."""
+        targets, keeps, arrays = self._targets, self._keeps, self._arrays
+        if self.risk.active:   # each portfolio has a target of its own
+            actions, targets, keeps = self._each, self._permitted(actions), self._none
+            arrays = (targets.numpy(), keeps.numpy(), *arrays[2:]) if self.fused else ()
+        if self.fused:
+            return step_portfolios((0,) * len(self.regimes.assets), self.config.cost_rate, actions.numpy(), *arrays)
+        advance_tensors(self.config.cost_rate, actions, targets, keeps, self._tables, self._rows, self._ledger, self._outcomes, self._observations)
+        return -1
+
+    def _permitted(self, actions: Tensor) -> Tensor:
+        """The weights (N, A) that the risk manager leaves of those that the actions mean."""
+        assets = len(self.regimes.assets)
+        held = self._ledger[:assets]
+        meant = self._targets.index_select(0, actions).T + held * self._keeps.index_select(0, actions)
+        return self.risk.permit(meant, held, self._ledger[assets + VALUE], self._rows).T.contiguous()
 
     def capture(self) -> None:
         """Record the step as a CUDA graph, which later steps replay. Ends a running episode. Raises `ValueError` on another device."""
@@ -266,12 +288,12 @@ def check_days(
     last: int | None,
 ) -> tuple[int, int, int]:   # first, last, length of an episode
     """Rows of the first decision and of the last result, and how many days an episode has. Raises `ValueError` when none fits."""
-    low, high = max(config.history_days, first or 0), len(market) - 1 if last is None else last
+    low, high = max(config.history_days, risk_history(config.risk), first or 0), len(market) - 1 if last is None else last
     if not 0 <= high < len(market) or (first is not None and not 0 <= first < len(market)):
         raise ValueError(f"first = {first}, last = {last}: rows 0 to {len(market) - 1} are right")
     length = high - low if config.episode_length is None else config.episode_length
     if length < 1 or high - low < length:
-        raise ValueError(f"episode_length = {config.episode_length}: only {max(high - low, 0)} days lie between rows {low} (after {config.history_days} days of history) and {high}")
+        raise ValueError(f"episode_length = {config.episode_length}: only {max(high - low, 0)} days lie between rows {low} (after {max(config.history_days, risk_history(config.risk))} days of history) and {high}")
     return low, high, length
 
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #81f84b71
