@@ -139,7 +139,9 @@ def surrogate_loss(
     ratio = (log_probs.gather(-1, batch.actions[..., None]).squeeze(-1) - batch.log_probs).exp()
     gain = ratio * batch.advantages
     if clip is not None:
-        gain = torch.minimum(gain, ratio.clamp(1 - clip, 1 + clip) * batch.advantages)
+        with torch.no_grad():
+            limit = ratio.clamp(1 - clip, 1 + clip) * batch.advantages
+        gain = torch.where(gain <= limit, gain, limit)   # the smaller one; the limit has no slope, and fewer operations are differentiated twice
     loss = value_coefficient * (values - batch.returns).square() - gain
     if entropy_coefficient:
         loss = loss - entropy_coefficient * entropy_of(log_probs)
