@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['app', 'data_app', 'console', 'ConfigArgument', 'FolderOption', 'ResumeOption', 'WorkersOption', 'AddressOption',
            'audit_app', 'friendly_errors', 'train', 'evaluate', 'schema', 'demo', 'adapt', 'audit_adaptation',
-           'audit_gate', 'import_bars', 'append_to_bars', 'list_bars', 'sparkline', 'show_bars', 'main']
+           'audit_gate', 'import_bars', 'append_to_bars', 'list_bars', 'sparkline', 'show_bars', 'compute_features',
+           'label_series', 'main']
 
 # %% ../nbs/8_cli/80_cli.ipynb #9fe77870
 import os
@@ -334,6 +335,61 @@ def show_bars(
         prices = [f"{column[index]:,.6g}" for column in (bars.open, bars.high, bars.low, bars.close)]
         table.add_row(str(bars.timestamps[index])[:16].replace("T", " "), *prices, f"{bars.volume[index]:,.0f}")
     console.print(table)
+
+# %% ../nbs/8_cli/80_cli.ipynb #33fdac22
+@data_app.command("features", epilog="Example: algobot data features SPX")
+def compute_features(
+    symbol: Annotated[str | None, typer.Argument(help="A symbol that `algobot data list` names; left out: show what is computed, and compute nothing.")] = None,
+    timeframe: Annotated[str, typer.Argument(help="Its timeframe.")] = "1d",
+    definition: Annotated[Path, typer.Option("--set", help="The file that declares the indicators.")] = Path("config/features.yaml"),
+    root: Annotated[Path, typer.Option(help="The folder of the bars.")] = Path("data/bars"),
+    features: Annotated[Path, typer.Option(help="The folder of the features.")] = Path("data/features"),
+) -> None:
+    """Compute the declared indicators of a series where bars were added, and show what is there."""
+    with friendly_errors():
+        from algobot.foundation.tracking import progress
+        from algobot.market.feature_set import load_feature_set
+        from algobot.market.feature_store import FeatureStore
+
+        store = FeatureStore(load_feature_set(definition), root, features)
+        if symbol is not None:
+            update = store.update(symbol, timeframe, watch=lambda parts: progress(parts, f"{symbol} {timeframe}"))
+            console.print(escape(str(update)), highlight=False)
+        contents = store.contents()
+    table = Table(*(str(name) for name in contents.columns), title=f"{store.feature_set.name} version {store.feature_set.version}, {store.feature_set.warmup} bars of warm-up")
+    for row in contents.itertuples(index=False):
+        table.add_row(*(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row))
+    console.print(table)
+
+
+@data_app.command("label", epilog="Example: algobot data label SPX")
+def label_series(
+    symbol: Annotated[str, typer.Argument(help="A symbol that `algobot data list` names.")],
+    timeframe: Annotated[str, typer.Argument(help="Its timeframe.")] = "1d",
+    stop: Annotated[float, typer.Option(help="Distance of the stop from the close, in average true ranges.")] = 1.0,
+    target: Annotated[float, typer.Option(help="Distance of the target.")] = 2.0,
+    horizon: Annotated[int | None, typer.Option(help="Bars that one looks ahead at most; left out: until a level is touched.")] = None,
+    same_bar: Annotated[str, typer.Option(help="What a bar that touches stop and target counts as: stop, target, open or hold.")] = "stop",
+    root: Annotated[Path, typer.Option(help="The folder of the bars.")] = Path("data/bars"),
+    folder: Annotated[Path, typer.Option(help="The folder of the files.")] = Path("processed_data"),
+) -> None:
+    """Label every bar by what became of a buy and a sell begun there; an identical file is left as it is."""
+    with friendly_errors():
+        from algobot.foundation.settings import parse_settings
+        from algobot.foundation.tracking import progress
+        from algobot.market.labels import LabelSettings, label_bars, save_processed
+        from algobot.market.store import DataLoader
+
+        settings = parse_settings(LabelSettings, {"stop": stop, "target": target, "horizon": horizon, "same_bar": same_bar}, "algobot data label")
+        bars = DataLoader(root).load(symbol, timeframe)
+        labels = label_bars(bars, settings, watch=lambda pieces: progress(pieces, f"{symbol} {timeframe}"))
+        saved = save_processed(bars, labels, folder)
+    table = Table("class", "rows", "share")
+    counts = labels.counts()
+    for name, count in counts.items():
+        table.add_row(str(name), f"{count:,}", f"{count / max(counts.sum(), 1):.1%}")
+    console.print(table)
+    console.print(escape(str(saved)), highlight=False, soft_wrap=True)
 
 # %% ../nbs/8_cli/80_cli.ipynb #7f317f28
 def main() -> None:
