@@ -70,11 +70,12 @@ def draw_curve(points: Sequence[CurvePoint]) -> Figure:
             axis.errorbar([point.steps + 0.12 * (place - 1) for point in mine], scale * middle, scale * bounds, marker="o", ms=4, capsize=3, lw=1, label=contender)
         axis.axhline(0, color="grey", lw=0.8)
     for column, family in enumerate(families):
-        axes[0][column].set_title(f"{family} ({next(point.tasks for point in points if point.family == family)} tasks)", fontsize=9)
+        axes[0][column].set_title(f"{family}\n({next(point.tasks for point in points if point.family == family)} tasks)", fontsize=9)
+        axes[1][column].set_xticks(sorted({point.steps for point in points}))
         axes[1][column].set_xlabel("steps of adaptation")
     axes[0][0].set_ylabel("growth, % a year")
     axes[1][0].set_ylabel("Sharpe ratio")
-    axes[0][0].legend(fontsize=8)
+    figure.legend(*axes[0][0].get_legend_handles_labels(), fontsize=8, ncols=3, loc="outside upper center", frameon=False)
     return figure
 
 # %% ../../nbs/5_evaluation/59_adaptation_results.ipynb #8899e116

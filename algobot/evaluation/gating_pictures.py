@@ -49,12 +49,14 @@ def draw_knowledge(
     """Bits about the regime: the gate, the gate before training, the Bayes filter, and chance."""
     for shift, kind, colour, label in ((-0.22, "weights", "tab:blue", "held by the weights"), (0.0, "drawn", "tab:orange", "told by the expert drawn"), (0.22, "choice", "tab:green", "told by the largest")):
         own, filtered = ([getattr(observer, kind) for observer in observers] for observers in ([audit.gate for audit in audits], [audit.reference for audit in audits]))
-        before = [getattr(audit.untrained, kind) for audit in audits if audit.untrained is not None]
-        scatter_estimates([own, before, filtered[:1], [by_chance(found) for found in own]], shift, colour, label, ax)
+        groups = {"gate": own, "before\ntraining": [getattr(audit.untrained, kind) for audit in audits if audit.untrained is not None],
+                  "Bayes\nfilter": filtered[:1], "chance (other\nmarkets' regimes)": [by_chance(found) for found in own]}
+        shown = {name: found for name, found in groups.items() if found}   # what a gate was before training is not always known
+        scatter_estimates(list(shown.values()), shift, colour, label, ax)
     ax.axhline(audits[0].gate.weights.entropy, color="black", lw=0.8, ls="--", label="all there is")
     ax.axhline(0, color="grey", lw=0.5)
     ax.set(title=f"what is known of the regime ({len(audits)} training{'s' if len(audits) > 1 else ''})", ylabel="bits")
-    ax.set_xticks(range(4), ["gate", "before\ntraining", "Bayes\nfilter", "chance (other\nmarkets' regimes)"], fontsize=8)
+    ax.set_xticks(range(len(shown)), list(shown), fontsize=8)
     ax.legend(fontsize=7)
 
 # %% ../../nbs/5_evaluation/58_gating_pictures.ipynb #8dbf56e9
@@ -99,7 +101,7 @@ def draw_audits(
     draw_effects(audits, axes[0, 1])
     confusion, leads, weights, use = (np.mean([getattr(audit, field) for audit in audits], axis=0) for field in ("confusion", "leads", "by_regime", "use"))
     draw_shares(confusion, leads, experts, "share of bars with the largest weight", axes[1, 0])
-    draw_shares(weights, use, experts, f"mean weight (entropy of a bar's weights: {bits:.2f} of {np.log2(len(experts)):.0f} bits)", axes[1, 1])
+    draw_shares(weights, use, experts, f"mean weight (entropy {bits:.2f} of {np.log2(len(experts)):.0f} bits)", axes[1, 1])
     figure.tight_layout()
     return figure
 
@@ -107,7 +109,7 @@ def draw_audits(
 def draw_weights(
     times: np.ndarray,                   # (T,) of the bars, or their numbers
     closes: np.ndarray,                  # (T,)
-    weights: np.ndarray,                 # (T, K)
+    weights: np.ndarray,                 # (T, K), or fewer rows: an account that was stopped has no weights after that
     experts: Sequence[str],
     title: str,
     regimes: np.ndarray | None = None,   # (T,) true ones; None: not known
@@ -116,9 +118,12 @@ def draw_weights(
     rows = 2 if regimes is None else 3
     figure, axes = plt.subplots(rows, 1, figsize=(9, 2.1 * rows), sharex=True, gridspec_kw={"height_ratios": [1.2, 1.0, 0.35][:rows]})
     axes[0].plot(times, closes, color="black", lw=0.8)
+    axes[0].set_xlim(times[0], times[-1])
     axes[0].set(title=title, ylabel="close")
-    axes[1].stackplot(times, weights.T, labels=list(experts), alpha=0.85, lw=0)
+    axes[1].stackplot(times[: len(weights)], weights.T, labels=list(experts), alpha=0.85, lw=0)
     axes[1].set(ylabel="weight", ylim=(0, 1))
+    if len(weights) < len(times):
+        axes[1].text(times[len(weights)], 0.5, " stopped", fontsize=7, va="center")
     axes[1].legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(experts), frameon=False)
     if regimes is not None:
         axes[2].pcolormesh(times, [0, 1], np.stack([regimes] * 2), cmap="Set2", vmin=0, vmax=7, shading="nearest")

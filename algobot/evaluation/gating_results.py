@@ -30,7 +30,7 @@ class Trace(Settings):
     title: str
     times: tuple[str, ...] | tuple[int, ...]    # days, or bars
     closes: tuple[float, ...]
-    weights: tuple[tuple[float, ...], ...]      # (T, K), rounded to three digits
+    weights: tuple[tuple[float, ...], ...]      # (T, K), rounded to three digits; fewer where the account was stopped
     regimes: tuple[int, ...] | None = None      # where they are known
 
 

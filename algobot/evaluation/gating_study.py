@@ -55,13 +55,13 @@ def trace_of(
     every: int = 1,                       # of them, one in so many is kept
     regimes: np.ndarray | None = None,    # of all bars of the market, where they are known
 ) -> Trace:
-    """The weights of the last decisions on one market, small enough for a file."""
+    """The weights of the last decisions on one market, small enough for a file; up to where the account was stopped, if it was."""
     played, bars = play(mixture, [market], rules), market.bars.window(0, len(market.bars))
     assert played.weights is not None
     places = np.arange(played.valid.shape[1])[-last::every]
     shown = played.first + places
     times = tuple(int(place) for place in places - places[0]) if regimes is not None else tuple(str(time)[:10] for time in bars.timestamps[shown])
-    return Trace(title=title, times=times, closes=tuple(np.round(bars.close[shown], 4).tolist()), weights=tuple(tuple(row) for row in np.round(played.weights[0, places].astype(float), 3).tolist()),
+    return Trace(title=title, times=times, closes=tuple(np.round(bars.close[shown], 4).tolist()), weights=tuple(tuple(row) for row in np.round(played.weights[0, places[played.valid[0, places]]].astype(float), 3).tolist()),
                  regimes=None if regimes is None else tuple(regimes[shown].tolist()))
 
 
