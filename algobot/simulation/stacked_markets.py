@@ -14,11 +14,11 @@ import numpy as np
 
 # %% ../../nbs/2_simulation/25_stacked_markets.ipynb #27706e60
 from ..market.bars import Bars
-from ..market.features import FittedZScore, feature_history
+from ..market.features import FittedZScore
 from ..market.instruments import Instrument
 from ..market.store import BarSource
 from .environment_step import PIN_DTYPE
-from .trading_env import TradingEnvSettings, build_table, check_range, make_market
+from .trading_env import TradingEnvSettings, build_table, check_range, history_bars, make_market
 
 # %% ../../nbs/2_simulation/25_stacked_markets.ipynb #64b3dd0e
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ def table_ranges(
     records, ranges, rows, starts = [], [], 0, 0
     for market in markets:
         first, last = check_range(market.bars, market.instrument, settings, market.first, market.last)
-        # all of the earlier bars where they are in memory, as `TradingEnv` does; from disk only what the features remember
-        begin = 0 if isinstance(market.bars, Bars) else max(0, first - feature_history(settings.features))
-        record = make_market(market.instrument, settings, first, last, begin - rows)
+        # all of the earlier bars where they are in memory, as `TradingEnv` does; from disk only what features and risk rules remember
+        begin = 0 if isinstance(market.bars, Bars) else max(0, first - history_bars(settings))
+        record = make_market(market.instrument, market.bars.timeframe, settings, first, last, begin - rows)
         record["starts_before"] = starts
         records.append(record)
         ranges.append(range(begin, last + 1))

@@ -33,7 +33,6 @@ from algobot.simulation.environment_step import (
     OUTPUT_COLUMNS,
     OVER,
     PIN_DTYPE,
-    PRICE_COLUMNS,
     RUNNING,
     TERMINATED,
     TERMS,
@@ -103,7 +102,7 @@ def result_layout(
 # %% ../../nbs/2_simulation/25_vector_env.ipynb #179945d8
 CROWD_DTYPE = np.dtype([(name, np.int64) for name in (
     "actions", "pins", "environments", "blanks", "markets", "features", "prices", *RESULTS,  # addresses
-    "count", "market_count", "rows", "width", "action_count",                                # N, M, T, F, A
+    "count", "market_count", "rows", "width", "columns", "action_count",                     # N, M, T, F, of the prices, A
 )])
 
 
@@ -118,7 +117,7 @@ def step_range(
     actions, pins = carray(pointer_to(at.actions), (count,), np.int64), carray(pointer_to(at.pins), (count,), PIN_DTYPE)
     environments, blanks = carray(pointer_to(at.environments), (count,), ENVIRONMENT_DTYPE), carray(pointer_to(at.blanks), (at.market_count,), ENVIRONMENT_DTYPE)
     markets = carray(pointer_to(at.markets), (at.market_count,), MARKET_DTYPE)
-    features, prices = carray(pointer_to(at.features), (rows, width), np.float32), carray(pointer_to(at.prices), (rows, len(PRICE_COLUMNS)), np.float64)
+    features, prices = carray(pointer_to(at.features), (rows, width), np.float32), carray(pointer_to(at.prices), (rows, at.columns), np.float64)
     observations = carray(pointer_to(at.observations), (count, width + len(ACCOUNT_FEATURES)), np.float32)
     outputs, masks = carray(pointer_to(at.outputs), (count, len(OUTPUT_COLUMNS)), np.float64), carray(pointer_to(at.masks), (count, at.action_count), np.int8)
     rewards, ends = carray(pointer_to(at.rewards), (count,), np.float64), carray(pointer_to(at.ends), (2, count), np.bool_)
@@ -151,7 +150,7 @@ class Crowd:
         if wrong or (features.dtype, prices.dtype) != (np.float32, np.float64):
             raise ValueError(f"tables: contiguous rows of float32 features and float64 prices are right, not {features.dtype} and {prices.dtype}" + (f", and {wrong[0]} is not contiguous" if wrong else ""))
         addresses = [array.ctypes.data for array in (self.actions, *self.arrays)]
-        self._place = np.array([(*addresses, *(0 for _ in RESULTS), len(pins), len(markets), *features.shape, action_count)], CROWD_DTYPE)
+        self._place = np.array([(*addresses, *(0 for _ in RESULTS), len(pins), len(markets), *features.shape, prices.shape[1], action_count)], CROWD_DTYPE)
         self._results = self._place.view(np.int64)[len(addresses) : len(addresses) + len(RESULTS)]  # their addresses
         self._offsets = np.array([self.layout.fields[name][1] for name in RESULTS])                 # type: ignore[index]
         self._address: int = self._place.ctypes.data
@@ -236,6 +235,13 @@ class RestorableVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         other._allocate(num_envs)
         return other
 
+    def _info(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """`name_columns`, and with risk rules what they changed and why."""
+        if not self._tables[0]["risk"]["active"].any():
+            return name_columns(rows)
+        risk = self._environments["risk"]
+        return name_columns(rows) | {"risk_reasons": risk["reasons"].astype(np.int64), "permitted_action": risk["action"].astype(np.int64)}
+
     def get_state(self) -> dict[str, np.ndarray]:
         """Everything that the next step depends on, as plain arrays; a checkpoint keeps it."""
         return {"environments": self._environments.view(np.uint8).copy(), "pins": self._pins.view(np.uint8).copy()}
@@ -298,7 +304,7 @@ class TradingVectorEnv(RestorableVectorEnv):
         self._environments["over"] = 1  # so that a step begins episodes
         self._crowd.actions[:] = 0
         rows = self._crowd.step(self.threads)
-        return rows["observations"], name_columns(rows)
+        return rows["observations"], self._info(rows)
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One bar of every environment. Raises `ValueError` for actions of a wrong shape, kind or value, `RuntimeError` before the first reset."""
@@ -315,4 +321,4 @@ class TradingVectorEnv(RestorableVectorEnv):
         if self._mapped:
             PAGES.count(PAGE * self.num_envs)  # at most so much of the files came into memory; what is too much leaves it again
         terminated, truncated = rows["ends"]
-        return rows["observations"], rows["rewards"], terminated, truncated, name_columns(rows)
+        return rows["observations"], rows["rewards"], terminated, truncated, self._info(rows)

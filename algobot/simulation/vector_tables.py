@@ -18,9 +18,8 @@ from ..foundation.compiled import source_digest
 from ..market.array_cache import PAGES, MappedArrays, cached_arrays
 from ..market.bar_files import content_digest
 from ..market.features import FittedZScore, feature_lookbacks
-from .environment_step import PRICE_COLUMNS
 from .stacked_markets import Market, table_ranges
-from .trading_env import TradingEnvSettings, build_table
+from .trading_env import TradingEnvSettings, build_table, price_width
 
 # %% ../../nbs/2_simulation/25_vector_tables.ipynb #854db511
 def _bars_digest(market: Market, bars: range) -> str:
@@ -37,7 +36,7 @@ def map_tables(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # (M,) MARKET_DTYPE, features (T, F) float32, prices (T, 6); the last two mapped
     """What `stack_markets` gives, from a file that is computed once and shared. Raises `ValueError` as it does, `OSError` when there is no room."""
     records, ranges = table_ranges(markets, settings)
-    shaped_by = (settings.features.model_dump_json(), settings.engine.expiry_bars, settings.premium_multiplier, scaler.model_dump_json() if scaler else "",
+    shaped_by = (settings.features.model_dump_json(), settings.engine.expiry_bars, settings.premium_multiplier, price_width(settings), scaler.model_dump_json() if scaler else "",
                  source_digest(Path(algobot.__file__).parent), talib.__version__, *map(_bars_digest, markets, ranges))
     digest, rows = hashlib.sha256("\n".join(map(str, shaped_by)).encode()).hexdigest(), sum(map(len, ranges))
 
@@ -49,7 +48,7 @@ def map_tables(
             row += len(bars)
             PAGES.count(table.features.nbytes + table.prices.nbytes)
 
-    layout = {"features": ("<f4", (rows, len(feature_lookbacks(settings.features)))), "prices": ("<f8", (rows, len(PRICE_COLUMNS)))}
+    layout = {"features": ("<f4", (rows, len(feature_lookbacks(settings.features)))), "prices": ("<f8", (rows, price_width(settings)))}
     path = Path(folder) / f"tables-{digest[:16]}.arrays"
     cached_arrays(path, digest, layout, fill)
     tables = MappedArrays(path, private=True)  # the compiled steps are made for arrays that can be written to
