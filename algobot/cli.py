@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['app', 'data_app', 'console', 'ConfigArgument', 'FolderOption', 'ResumeOption', 'WorkersOption', 'AddressOption',
-           'audit_app', 'friendly_errors', 'train', 'evaluate', 'schema', 'demo', 'adapt', 'audit_adaptation',
+           'audit_app', 'friendly_errors', 'train', 'evaluate', 'schema', 'demo', 'stress', 'adapt', 'audit_adaptation',
            'audit_gate', 'import_bars', 'append_to_bars', 'list_bars', 'sparkline', 'show_bars', 'compute_features',
            'label_series', 'main']
 
@@ -27,7 +27,9 @@ from rich.table import Table
 if TYPE_CHECKING:
     from algobot.training.portfolio_training import TrainedPortfolioRun
     from algobot.training.trainer import TrainedRun
+    from algobot.evaluation.proofs import ProofChoice
     from algobot.evaluation.report import Report
+    from algobot.evaluation.stress import StressReport
 
 app = typer.Typer(
     name="algobot",
@@ -62,6 +64,8 @@ def _print_report(
     console.print()
     for symbol in report.symbols:
         console.print(f"[bold]{escape(symbol.symbol)}[/] {escape(symbol.verdict.headline)}", highlight=False, soft_wrap=True)
+    for sentence in (*(report.leak_bracket.in_words if report.leak_bracket else ()), *(sentence for walk in report.walk_forward for sentence in walk.in_words)):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
     console.print(f"\nReport: {escape(str(page))}  (the numbers: {escape(str(page.with_suffix('.json')))})", highlight=False, soft_wrap=True)
 
 # %% ../nbs/8_cli/80_cli.ipynb #c0c89db9
@@ -115,7 +119,7 @@ def train(
     console.print(f"Judge it with: algobot evaluate {escape(str(run.run_dir))}", highlight=False, soft_wrap=True)
 
 # %% ../nbs/8_cli/80_cli.ipynb #86c58557
-def _judge_any(run_dir: Path, sb3: bool) -> "tuple[Report, Path]":
+def _judge_any(run_dir: Path, sb3: bool, proofs: "ProofChoice | None" = None) -> "tuple[Report, Path]":
     """Judge a run of either kind, as its settings say."""
     from algobot.foundation.settings import SettingsError, read_yaml
 
@@ -123,22 +127,32 @@ def _judge_any(run_dir: Path, sb3: bool) -> "tuple[Report, Path]":
     if settings.exists() and read_yaml(settings.absolute()).get("kind") == "portfolio":
         from algobot.evaluation.portfolio_judge import judge_portfolio_run
 
-        return judge_portfolio_run(run_dir, sb3=sb3)
+        return judge_portfolio_run(run_dir, sb3=sb3, proofs=proofs)
     if sb3:
         raise SettingsError(f"{run_dir}: --sb3 is for portfolio runs, such as one of config/portfolio_gru.yaml")
     from algobot.evaluation.judge import judge_run
 
-    return judge_run(run_dir)
+    return judge_run(run_dir, proofs=proofs)
 
 
 @app.command(epilog="Examples: algobot evaluate runs/demo  |  algobot evaluate runs/portfolio_gru --sb3")
 def evaluate(
     run_dir: Annotated[Path, typer.Argument(help="The folder of a trained run.")],
     sb3: Annotated[bool, typer.Option("--sb3", help="Train Stable-Baselines3's PPO beside a portfolio run, with the same bars and budget; minutes for each seed.")] = False,
+    leak_bracket: Annotated[bool, typer.Option("--leak-bracket", help="Put the judge itself to the test: agents that are shown tomorrow must win, agents on bars in random order must not.")] = False,
+    walk_forward: Annotated[str | None, typer.Option("--walk-forward", help="Train anew for each part of the judged years: rolling or anchored.  [default: not]", show_default=False)] = None,
+    folds: Annotated[int, typer.Option(min=1, help="Parts of the judged years for --walk-forward.")] = 4,
+    ray: Annotated[bool, typer.Option("--ray", help="Train the folds side by side on Ray.")] = False,
 ) -> None:
     """Judge a trained run on its test years, and write report.html and report.json."""
     with friendly_errors():
-        report, page = _judge_any(run_dir, sb3)
+        from algobot.evaluation.leak_bracket import LeakSettings
+        from algobot.evaluation.proofs import ProofChoice
+        from algobot.evaluation.walk_forward import WalkForwardSettings
+        from algobot.foundation.settings import parse_settings
+
+        walk = parse_settings(WalkForwardSettings, {"scheme": walk_forward, "folds": folds}, "--walk-forward") if walk_forward else None
+        report, page = _judge_any(run_dir, sb3, ProofChoice(leak=LeakSettings() if leak_bracket else None, walk=walk, on_ray=ray))
     _print_report(report, page)
 
 
@@ -171,6 +185,47 @@ def demo(
         console.print(f"Judging on {split.test} ...", highlight=False, soft_wrap=True)
         report, page = judge_run(run.run_dir, command="make demo" if run_dir == Path("runs/demo") else f"algobot demo --run-dir {run_dir}")
     _print_report(report, page)
+
+# %% ../nbs/8_cli/80_cli.ipynb #db11ddb8
+def _print_stress(report: "StressReport") -> None:
+    """One table for each market: the agent, scenario by scenario, and what its first rival lost."""
+    from algobot.evaluation.stress import recovery_text
+    from algobot.evaluation.verdicts import percent
+
+    for market in report.markets:
+        own = [row for row in report.rows if row.market == market]
+        rival = next(row.strategy for row in own if row.strategy != "agent" and row.strategy != "cash")
+        table = Table("scenario", "survived", "mean loss", "worst", f"{rival}: mean loss", "recovery", "orders filled", title=f"{market}: {report.settings.draws} windows of each scenario on {report.span}")
+        for row in own:
+            if row.strategy == "agent":
+                cells = ("-" if part is None else f"{percent(part.value)} [{percent(part.low)} to {percent(part.high)}]" for part in (row.survival, row.loss))
+                filled = "none asked" if row.filled is None else percent(row.filled.value)
+                table.add_row(escape(row.scenario), *cells, percent(row.worst), percent(report.row(market, row.scenario, rival).loss.value), recovery_text(row), filled)
+        console.print(table)
+
+
+@app.command(epilog="Examples: algobot stress runs/demo  |  algobot stress runs/demo --span validation --search flash_crash")
+def stress(
+    run_dir: Annotated[Path, typer.Argument(help="The folder of a trained run, of either kind.")],
+    span: Annotated[str, typer.Option(help="The years on which events are put: test to judge, validation while something is still to be chosen, or train.")] = "test",
+    scenario: Annotated[list[str] | None, typer.Option(help="A scenario of the file; may be given several times.  [default: all]", show_default=False)] = None,
+    file: Annotated[Path, typer.Option(help="The scenarios.")] = Path("config/scenarios.yaml"),
+    draws: Annotated[int, typer.Option(min=1, help="Windows of each scenario: dates, sizes and training seeds.")] = 20,
+    search: Annotated[list[str] | None, typer.Option(help="Search the sizes of this scenario that cost the agent most; may be given several times.", show_default=False)] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Sizes that a search tries.")] = 30,
+) -> None:
+    """Put a trained run through bad days: crashes, halts, thin markets, stale prices; survival, loss, recovery and filled orders beside the baselines'."""
+    with friendly_errors():
+        from algobot.evaluation.stress import check_span, stress_run
+        from algobot.evaluation.stress_play import StressSettings
+
+        options = [*(f"--scenario {name}" for name in scenario or ()), *(f"--search {name}" for name in search or ()), *([f"--draws {draws}"] if draws != 20 else []), *([f"--span {span}"] if span != "test" else [])]
+        command = " ".join(["algobot stress", str(run_dir), *options])
+        report, page = stress_run(run_dir, check_span(span), scenario or None, file, StressSettings(draws=draws), search or (), trials, command)
+    _print_stress(report)
+    for sentence in report.in_words():
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
+    console.print(f"\nPage: {escape(str(page))}  (the numbers: {escape(str(page.with_suffix('.json')))})", highlight=False, soft_wrap=True)
 
 # %% ../nbs/8_cli/80_cli.ipynb #ab9bd888
 @app.command(epilog="Example: algobot adapt runs/moe_maml --symbol GOOG --bars 128 --before 2012-01-03")

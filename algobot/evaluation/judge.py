@@ -25,6 +25,7 @@ from .baselines import Episode, ReplayAgent, baseline_episodes, run_episode
 from .checks import replay_trading
 from .mixture_use import GateRecorder, MixtureUse, measure_use, plot_gate
 from .plots import plot_price_with_trades, plot_reward_terms
+from .proofs import ProofChoice, prove
 from .report import Contest, DataFile, MarkDifference, Report, ReportContext, SymbolReport, describe_file, judge, look_up_trials, measure
 from .report_page import MarketPage, chart, escaped, render_page, table, write_report
 from .tracks import episode_track
@@ -241,17 +242,18 @@ def draw_overview(episodes: dict[str, MarketEpisodes]) -> Figure:
 def judge_run(
     run_dir: str | Path,           # a folder that training wrote
     command: str | None = None,    # shown in the report as the way to repeat it; default: evaluate this folder
+    proofs: ProofChoice | None = None,   # what is asked for beyond the run's own years
 ) -> tuple[Report, Path]:          # the verdict and numbers, and the page to look at
     """Judge a run on its test years and write `report.json`, `report.html` and `overview.png` into its folder."""
     run = open_run(run_dir)
     span = run.settings.split.test
     markets = run_markets(run.settings, span)
     episodes = {market.instrument.symbol: trade_market(run, market) for market in progress(markets, "judging")}
-    rules, context = run.settings.environment, describe_run(run, span, command or f"algobot evaluate {run_dir}")
+    rules, context = run.settings.environment, describe_run(run, span, command or f"algobot evaluate {run_dir}{(proofs or ProofChoice()).options}")
     contests = {market.instrument.symbol: trading_contest(episodes[market.instrument.symbol], run, market) for market in markets}
-    report = judge(contests, context)
+    report, walked = prove(judge(contests, context), run.run_dir, run.settings, proofs or ProofChoice())
     pages = {part.symbol: trading_page(part, contests[part.symbol], episodes[part.symbol]) for part in report.symbols}
     figure = draw_overview(episodes)
     figure.savefig(run.run_dir / "overview.png", dpi=100, metadata={"Software": None})
     plt.close(figure)
-    return report, write_report(report, render_page(report, pages, trading_assumptions(rules), trading_settings(rules)), run.run_dir)
+    return report, write_report(report, render_page(report, pages, trading_assumptions(rules), trading_settings(rules), walked), run.run_dir)

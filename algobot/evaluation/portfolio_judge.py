@@ -18,6 +18,7 @@ import numpy as np
 from .checks import replay_portfolio
 from .portfolio_baselines import RULES, missing_baselines, portfolio_baselines, yardstick_name
 from .portfolio_plots import plot_rebalances, plot_regime_use, plot_weights
+from .proofs import ProofChoice, prove
 from .report import Contest, DataFile, Report, ReportContext, describe_file, judge, look_up_trials
 from .report_page import MarketPage, render_page, write_report
 from .sb3_peer import SB3_NAME, sb3_missing, sb3_tracks
@@ -122,6 +123,7 @@ def judge_portfolio_run(
     run_dir: str | Path,           # a folder that training wrote
     command: str | None = None,    # shown in the report as the way to repeat it; default: evaluate this folder
     sb3: bool = False,             # train Stable-Baselines3's PPO beside it, where it is not there yet: minutes for each seed
+    proofs: ProofChoice | None = None,   # what is asked for beyond the run's own years
 ) -> tuple[Report, Path]:          # the verdict and numbers, and the page to look at
     """Judge a portfolio run on its test years and write `report.json` and `report.html` into its folder. Raises `SettingsError` when the folder holds no finished run."""
     run = open_portfolio_run(run_dir)
@@ -132,7 +134,8 @@ def judge_portfolio_run(
     tracks = agent_tracks(agents, next(iter(agents.values())).name, env, settings.environment.episode_length)
     tried = look_up_trials(run_dir, settings.split, settings.seeds, f"{tracks[0].symbol} {settings.timeframe}")
     contest = portfolio_contest(tracks, env, peers, {} if peers else {SB3_NAME: sb3_missing(run_dir)}, tried)
-    report = judge({tracks[0].symbol: contest}, describe_portfolio_run(run, command or f"algobot evaluate {run_dir}{' --sb3' if sb3 else ''}"))
+    report = judge({tracks[0].symbol: contest}, describe_portfolio_run(run, command or f"algobot evaluate {run_dir}{' --sb3' if sb3 else ''}{(proofs or ProofChoice()).options}"))
+    report, walked = prove(report, run.run_dir, settings, proofs or ProofChoice())
     rules: dict[str, Any] = {name.replace("_", " "): value for name, value in settings.environment}
-    page = render_page(report, {tracks[0].symbol: portfolio_page(contest)}, portfolio_assumptions(settings), rules)
+    page = render_page(report, {tracks[0].symbol: portfolio_page(contest)}, portfolio_assumptions(settings), rules, walked)
     return report, write_report(report, page, run.run_dir)

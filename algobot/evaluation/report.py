@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 from pydantic import Field, WithJsonSchema
 
 # %% ../../nbs/5_evaluation/55_report.ipynb #a8531e93
+from .leak_bracket import LeakBracket
+from .walk_forward import WalkForward
 from .checks import Check, CostSensitivity, Sampling, check_targets, cost_sensitivity
 from .metrics import sharpe_ratio, summarise
 from .mixture_use import MixtureUse
@@ -153,6 +155,8 @@ class Report(Settings):
     headline: str
     symbols: tuple[SymbolReport, ...]
     context: ReportContext
+    leak_bracket: LeakBracket | None = None     # whether the judge itself is sound, where that was asked for
+    walk_forward: tuple[WalkForward, ...] = ()   # agents trained anew along the way, one entry for each market, where that was asked for
 
     @property
     def verdict(self) -> str:

@@ -6,7 +6,8 @@
 __all__ = ['STYLE', 'SCRIPT', 'TONES', 'COLUMNS', 'escaped', 'table', 'definitions', 'chart', 'verdict_card', 'whole',
            'with_interval', 'strategy_table', 'not_run_note', 'comparison_table', 'seed_table', 'check_value',
            'answer_cell', 'evidence_section', 'MarketPage', 'symbol_section', 'interval_assumptions',
-           'assumptions_section', 'repeat_section', 'render_page', 'write_report']
+           'assumptions_section', 'repeat_section', 'broken_card', 'leak_section', 'walk_section', 'render_page',
+           'write_report']
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #87eda8fe
 import html
@@ -23,6 +24,7 @@ from .checks import Answer, Check
 from .plots import plot_drawdown, plot_equity, plot_monthly_returns, plot_returns_distribution, plot_rolling_sharpe
 from .report import Contest, Report, ReportContext, SymbolReport
 from .verdicts import Comparison, Estimate, Outcome, number, percent, span
+from .tracks import Track
 from ..foundation.settings import write_atomically
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #dfb9b686
@@ -247,11 +249,48 @@ def repeat_section(report: Report) -> str:
         f"<p class='soft'>Written {escaped(context.created)}. The numbers stand in <code>report.json</code> beside this file.</p>"])
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #8c9186d8
+def broken_card(report: Report) -> str:
+    """A warning above everything else where the judge failed the leak bracket; else empty."""
+    if report.leak_bracket is None or report.leak_bracket.holds:
+        return ""
+    return f"<section class='card verdict bad'><strong>{escaped(report.leak_bracket.in_words[0])}</strong></section>"
+
+
+def leak_section(report: Report) -> str:
+    """What the leak bracket found; empty where it was not asked for."""
+    bracket = report.leak_bracket
+    if bracket is None:
+        return ""
+    rows = [[escaped(f"{one.market}, {one.arm}"), escaped(percent(one.growth, sign=True)), escaped(percent(one.yardstick_growth, sign=True)), escaped(number(one.sharpe)), escaped(number(one.yardstick_sharpe)), "yes" if one.wins else "no"]
+            for one in bracket.results]
+    sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in bracket.in_words)
+    return (f"<h2>Is the judge sound?</h2><ul>{sentences}</ul>"
+            + table(["trained and judged on", "growth a year", "of the yardstick", "Sharpe", "of the yardstick", "wins, says the judge"], rows))
+
+
+def walk_section(
+    report: Report,
+    walked: Mapping[str, Sequence[Track]],   # market -> joined tracks of the agents and of what they should beat
+) -> str:
+    """What walking forward found; empty where it was not asked for."""
+    if not report.walk_forward:
+        return ""
+    parts = []
+    for walk in report.walk_forward:
+        rows = [[f"fold {fold.number}", *(escaped(str(span)) for span in (fold.split.train, fold.split.validation, fold.split.test)), escaped(percent(fold.agent_growth, sign=True)), escaped(percent(fold.yardstick_growth, sign=True))]
+                for fold in walk.folds]
+        sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in walk.in_words)
+        picture = chart(plot_equity(walked[walk.market])) if walk.market in walked else ""
+        parts.append(f"<ul>{sentences}</ul>" + table(["", "learned on", "chosen on", "traded", "growth over the fold", f"of {escaped(walk.yardstick)}"], rows) + picture)
+    return "<h2>Walking forward</h2>" + "".join(parts)
+
+# %% ../../nbs/5_evaluation/56_report_page.ipynb #1f8ba02a
 def render_page(
     report: Report,
     pages: Mapping[str, MarketPage],      # symbol -> what is shown of it
     points: Sequence[str],                # what was assumed of this kind of agent
     settings: Mapping[str, Any],          # of the environment
+    walked: Mapping[str, Sequence[Track]] | None = None,   # market -> joined tracks, of a report that walked forward
 ) -> str:
     """The report as one HTML document that needs no network. Raises `KeyError` naming a symbol without a page."""
     parts = [symbol_section(part, pages[part.symbol]) for part in report.symbols]
@@ -261,7 +300,8 @@ def render_page(
         "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>{escaped(context.title)}</title><style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><main>",
         f"<h1>{escaped(context.title)}</h1><p class='headline'>{escaped(report.headline)}</p><p class='soft'>{escaped(years)} Intervals hold {100 * context.level:.0f} %.</p>",
-        *(verdict_card(part) for part in report.symbols), *parts, assumptions_section([*points, *interval_assumptions(context)], settings), repeat_section(report),
+        broken_card(report), *(verdict_card(part) for part in report.symbols), *parts, leak_section(report), walk_section(report, walked or {}),
+        assumptions_section([*points, *interval_assumptions(context)], settings), repeat_section(report),
         f"</main><script>{SCRIPT}</script></body></html>"])
 
 

@@ -155,7 +155,7 @@ def test_what_makes_another_trial(tmp_path: Path) -> None:
         for number, run in enumerate(runs):
             candidates = [SimpleNamespace(seed=seed, steps=steps) for seed in (0, 1) for steps in (10, 20)]
             for seed in (0, 1):
-                save_validation(folder / str(number) / "seeds" / str(seed), {"SPX_OPTION 1d": np.cumprod(1 + tries(seed, 50, 2), axis=0).T})
+                save_validation(folder / str(number) / "seeds" / str(seed), {"SPX_OPTION 1d": list(np.cumprod(1 + tries(seed, 50, 2), axis=0).T)})
             log_run(folder / str(number), run, candidates)
         return len(find_trials(folder / "0", describe_task(plain.split), "SPX_OPTION 1d"))
 
