@@ -209,14 +209,14 @@ def find_worst_case(
     if stage.settings.draws < 2:
         raise ValueError("draws = 1: at least 2 are right, half to search on and half to measure on")
     searched, fresh = range(stage.settings.draws // 2), range(stage.settings.draws // 2, stage.settings.draws)
-    own = {f"{shock.kind}.{field}": float(value) for shock in scenario.shocks for field, value in shock.model_dump(exclude={"kind"}).items()}
+    own = {f"{shock.kind}.{field}": value for shock in scenario.shocks for field, value in shock.model_dump(exclude={"kind"}).items()}
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=stage.settings.seed))
     usual = {size: min(max(own[size], low), high) for size, (low, high) in scenario.ranges.items()}
     study.enqueue_trial(usual)
 
     def harm(trial: optuna.Trial) -> float:
-        sizes = {size: trial.suggest_float(size, low, high) for size, (low, high) in scenario.ranges.items()}
+        sizes = {size: trial.suggest_int(size, round(low), round(high)) if isinstance(own[size], int) else trial.suggest_float(size, low, high) for size, (low, high) in scenario.ranges.items()}
         return mean_loss(stage, name, scenario.sized(sizes), searched)
 
     study.optimize(harm, n_trials=trials)
