@@ -19,8 +19,9 @@ from torch import Tensor
 
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #c4bda4c2
 from ..foundation.settings import Settings
+from ..foundation.slice_pool import count_threads
 from .limits import RiskSettings, risk_history
-from .portfolio_kernel import CACHE_LINE, DEEPEST, DRAWDOWN, LEDGER_ROWS, OUTCOMES, PEAK, REWARDS, TOTAL_RETURN, VALUE, step_portfolios
+from .portfolio_kernel import CACHE_LINE, DEEPEST, DRAWDOWN, LEDGER_ROWS, OUTCOMES, PEAK, REWARDS, TOTAL_RETURN, VALUE, PortfolioLoop
 from .portfolio_market import PortfolioMarket, PortfolioTables, build_tables, market_bars_per_year
 from .portfolio_regimes import PortfolioRegimes
 from .portfolio_risk import WeightManager
@@ -72,7 +73,7 @@ def advance_tensors(
     outcomes: Tensor,       # (3, N)
     observations: Tensor,   # (N, O)
 ) -> None:
-    """One day of all portfolios: `step_portfolios` in tensors."""
+    """One day of all portfolios: `PortfolioLoop.step` in tensors."""
     assets, width = targets.shape[1], tables.features.shape[1]
     weights, account = ledger[:assets], ledger[assets:]
     target = targets.index_select(0, actions).T + weights * keeps.index_select(0, actions)   # (A, N)
@@ -112,6 +113,7 @@ class PortfolioBuffers:
         seed: int = 0,                                 # of the dates
         device: torch.device | str = "cpu",
         form: Literal["auto", "tensor", "fused"] = "auto",   # auto: fused on the CPU
+        threads: int | Literal["auto"] = 1,            # of the fused form; no result depends on it
         tables: PortfolioTables | None = None,         # of `cached_tables`, when they are there already
     ):
         self.market, self.regimes, self.count, self.config = market, regimes, count, config or PortfolioSettings()
@@ -122,7 +124,7 @@ class PortfolioBuffers:
             raise ValueError(f"regimes.assets: {', '.join(regimes.assets[1:])} after cash, but the market has {', '.join(market.assets)}")
         if count < 1:
             raise ValueError(f"count = {count}: at least 1 is right")
-        self.fused = self.device.type == "cpu" and form != "tensor"
+        self.fused, self.threads = self.device.type == "cpu" and form != "tensor", count_threads(threads)
         self.observation_names = portfolio_observation_names(regimes.assets, self.config.observation_size, self.config.history_days)
         self.action_names = regimes.names
         self.single_observation_space = spaces.Box(-OBSERVATION_BOUND, OBSERVATION_BOUND, (len(self.observation_names),), np.float32)
@@ -145,8 +147,9 @@ class PortfolioBuffers:
         self._each, self._none = torch.arange(self.count, device=self.device), torch.zeros(self.count, dtype=torch.float64, device=self.device)
         self._observations = torch.zeros(self.count, names, device=self.device)
         self._graph: Any = None
-        tensors = self._targets, self._keeps, self._tables.features, self._tables.returns, self._tables.benchmark, self._rows, self._ledger, self._outcomes, self._observations
-        self._arrays = tuple(tensor.numpy() for tensor in tensors) if self.fused else ()
+        tensors = self._tables.features, self._tables.returns, self._tables.benchmark, self._rows, self._ledger, self._outcomes, self._observations
+        self._loop = PortfolioLoop(*(tensor.numpy() for tensor in tensors)) if self.fused else None
+        self._regimes: Any = (self._targets.numpy(), self._keeps.numpy()) if self.fused else ()
 
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #43fee356
 class PortfolioViews(PortfolioBuffers):
@@ -236,28 +239,27 @@ class PortfolioEnv(PortfolioViews):
             raise RuntimeError("no episode is running: call reset first")
         if actions.shape != (self.count,) or actions.dtype != torch.int64:
             raise ValueError(f"actions: int64 of shape ({self.count},) is right, not {actions.dtype} of shape {tuple(actions.shape)}")
-        looks = self.device.type == "cpu" and (self.risk.active or not self.fused)   # else the kernel does
-        wrong = first_wrong(actions.numpy(), len(self.action_names)) if looks else -1
+        wrong = first_wrong(actions.numpy(), len(self.action_names)) if self.device.type == "cpu" else -1
+        if wrong >= 0:
+            raise ValueError(f"actions[{wrong}] = {int(actions[wrong])}: 0 to {len(self.action_names) - 1} are right ({', '.join(self.action_names)})")
         if self._graph is not None:
             self._actions.copy_(actions)
             self._graph.replay()
-        elif wrong < 0:
-            wrong = self._advance(actions)
-        if wrong >= 0:
-            raise ValueError(f"actions[{wrong}] = {int(actions[wrong])}: 0 to {len(self.action_names) - 1} are right ({', '.join(self.action_names)})")
+        else:
+            self._advance(actions)
         self.steps += 1
         return self._observations, self._outcomes[0], self.steps == self.length
 
-    def _advance(self, actions: Tensor) -> int:
-        """One day in either form; -1, or the first portfolio whose action does not exist."""
-        targets, keeps, arrays = self._targets, self._keeps, self._arrays
+    def _advance(self, actions: Tensor) -> None:
+        """One day in either form."""
+        targets, keeps, regimes = self._targets, self._keeps, self._regimes
         if self.risk.active:   # each portfolio has a target of its own
             actions, targets, keeps = self._each, self._permitted(actions), self._none
-            arrays = (targets.numpy(), keeps.numpy(), *arrays[2:]) if self.fused else ()
-        if self.fused:
-            return step_portfolios((0,) * len(self.regimes.assets), self.config.cost_rate, actions.numpy(), *arrays)
-        advance_tensors(self.config.cost_rate, actions, targets, keeps, self._tables, self._rows, self._ledger, self._outcomes, self._observations)
-        return -1
+            regimes = (targets.numpy(), keeps.numpy()) if self.fused else ()
+        if self._loop is not None:
+            self._loop.step(self.config.cost_rate, actions.numpy(), regimes, self.threads)
+        else:
+            advance_tensors(self.config.cost_rate, actions, targets, keeps, self._tables, self._rows, self._ledger, self._outcomes, self._observations)
 
     def _permitted(self, actions: Tensor) -> Tensor:
         """The weights (N, A) that the risk manager leaves of those that the actions mean."""

@@ -4,13 +4,17 @@
 
 # %% auto #0
 __all__ = ['TOTAL_RETURN', 'DRAWDOWN', 'VALUE', 'PEAK', 'DEEPEST', 'REWARDS', 'RETURNS', 'SQUARES', 'TURNOVERS', 'LEDGER_ROWS',
-           'OUTCOMES', 'CACHE_LINE', 'step_portfolios']
+           'OUTCOMES', 'CACHE_LINE', 'LOOP_ARRAYS', 'LOOP_DTYPE', 'PORTFOLIO_DAY', 'advance_portfolio',
+           'portfolio_range', 'PortfolioLoop']
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #bfbbe0aa
 import numpy as np
+from numba import carray
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #46ae62ec
 from ..foundation.compiled import compiled
+from ..foundation.slice_pool import POOL, SliceBody, pointer_to
+from ..market.gather import copy_bytes
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #f1a38ecc
 TOTAL_RETURN, DRAWDOWN, VALUE, PEAK, DEEPEST, REWARDS, RETURNS, SQUARES, TURNOVERS = range(9)  # rows of the ledger after the weights
@@ -20,54 +24,114 @@ CACHE_LINE = 8  # numbers of 64 bits
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #92476989
 @compiled
-def step_portfolios(
-    assets: tuple[int, ...],   # A entries of any value: a tuple's length is known when this is compiled, so that the loops over assets are written out
+def advance_portfolio(
+    slot: int,                 # which portfolio
+    assets: int,               # A
     cost_rate: float,          # c
-    actions: np.ndarray,       # (N,) int64
+    actions: np.ndarray,       # (N,) int64, all valid
     targets: np.ndarray,       # (R, A)
     keeps: np.ndarray,         # (R,) 1 where the regime keeps, else 0
     features: np.ndarray,      # (T, 3K) float32, K = A - 1
     returns: np.ndarray,       # (K, T)
     benchmark: np.ndarray,     # (T,)
     rows: np.ndarray,          # (N,) int64, the day of each portfolio; this and what follows is overwritten
-    ledger: np.ndarray,        # (A + 9, N)
+    ledger: np.ndarray,        # (A + 9, N) or wider
     outcomes: np.ndarray,      # (3, N)
     observations: np.ndarray,  # (N, O) float32; columns beyond 3K + A + 2 are left alone
-) -> int:                      # -1, or the first portfolio whose action is not in 0 .. R - 1: then nothing was done
-    """One day of all portfolios. The order of the operations is that of the tensor form, so that both give the same bits."""
-    count, width = len(assets), 3 * (len(assets) - 1)
-    for slot in range(len(actions)):
-        if actions[slot] < 0 or actions[slot] >= len(keeps):
-            return slot
-    for slot in range(len(actions)):
-        row, action = rows[slot] + 1, actions[slot]
-        rows[slot] = row
-        turnover, gross, keep, observation = 0.0, 0.0, keeps[action], observations[slot]
-        for asset in range(count):
-            held = ledger[asset, slot]
-            target = targets[action, asset] + held * keep
-            if asset > 0:
-                gain = target * returns[asset - 1, row]
-                turnover += abs(target - held)
-                gross += gain
-                target += gain
-            ledger[asset, slot] = target
-        net, shrink = gross - turnover * cost_rate, 1.0 / (gross + 1.0)
-        for column in range(width):
-            observation[column] = features[row, column]
-        for asset in range(count):
-            weight = ledger[asset, slot] * shrink
-            ledger[asset, slot], observation[width + asset] = weight, weight
-        reward, value = net - benchmark[row], ledger[count + VALUE, slot] * (net + 1.0)
-        outcomes[0, slot], outcomes[1, slot], outcomes[2, slot] = reward, net, turnover
-        peak = max(ledger[count + PEAK, slot], value)
-        drawdown = 1.0 - value / peak
-        ledger[count + VALUE, slot], ledger[count + PEAK, slot] = value, peak
-        ledger[count + TOTAL_RETURN, slot], ledger[count + DRAWDOWN, slot] = value - 1.0, drawdown
-        ledger[count + DEEPEST, slot] = max(ledger[count + DEEPEST, slot], drawdown)
-        ledger[count + REWARDS, slot] += reward
-        ledger[count + RETURNS, slot] += net
-        ledger[count + SQUARES, slot] += net * net
-        ledger[count + TURNOVERS, slot] += turnover
-        observation[width + count], observation[width + count + 1] = value - 1.0, drawdown
-    return -1
+) -> None:
+    """One day of one portfolio. The order of the operations is that of the tensor form, so that both give the same bits."""
+    row, action, width = rows[slot] + 1, actions[slot], 3 * (assets - 1)
+    rows[slot] = row
+    turnover, gross, keep, observation = 0.0, 0.0, keeps[action], observations[slot]
+    for asset in range(assets):
+        held = ledger[asset, slot]
+        target = targets[action, asset] + held * keep
+        if asset > 0:
+            gain = target * returns[asset - 1, row]
+            turnover += abs(target - held)
+            gross += gain
+            target += gain
+        ledger[asset, slot] = target
+    net, shrink = gross - turnover * cost_rate, 1.0 / (gross + 1.0)
+    copy_bytes(observation.ctypes.data, features[row].ctypes.data, 4 * width)  # in a few wide moves
+    for asset in range(assets):
+        weight = ledger[asset, slot] * shrink
+        ledger[asset, slot], observation[width + asset] = weight, weight
+    reward, value = net - benchmark[row], ledger[assets + VALUE, slot] * (net + 1.0)
+    outcomes[0, slot], outcomes[1, slot], outcomes[2, slot] = reward, net, turnover
+    peak = max(ledger[assets + PEAK, slot], value)
+    drawdown = 1.0 - value / peak
+    ledger[assets + VALUE, slot], ledger[assets + PEAK, slot] = value, peak
+    ledger[assets + TOTAL_RETURN, slot], ledger[assets + DRAWDOWN, slot] = value - 1.0, drawdown
+    ledger[assets + DEEPEST, slot] = max(ledger[assets + DEEPEST, slot], drawdown)
+    ledger[assets + REWARDS, slot] += reward
+    ledger[assets + RETURNS, slot] += net
+    ledger[assets + SQUARES, slot] += net * net
+    ledger[assets + TURNOVERS, slot] += turnover
+    observation[width + assets], observation[width + assets + 1] = value - 1.0, drawdown
+
+# %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #438e9531
+LOOP_ARRAYS = ("actions", "targets", "keeps", "features", "returns", "benchmark", "rows", "ledger", "outcomes", "observations")
+LOOP_DTYPE = np.dtype([*((name, np.int64) for name in LOOP_ARRAYS),  # addresses, as `advance_portfolio` takes the arrays
+                       *((name, np.int64) for name in ("assets", "count", "regimes", "days", "line", "width")),  # A, N, R, T, columns of the ledger, O
+                       ("cost_rate", np.float64)])
+
+
+def portfolio_range(
+    place: int,  # address of a record of LOOP_DTYPE
+    first: int,  # portfolios from here
+    end: int,    # to here, without this one
+) -> None:
+    """One day of some of the portfolios."""
+    at = carray(pointer_to(place), 1, LOOP_DTYPE)[0]
+    assets, days, cost_rate = at.assets, at.days, at.cost_rate
+    actions, rows = carray(pointer_to(at.actions), (at.count,), np.int64), carray(pointer_to(at.rows), (at.count,), np.int64)
+    targets, keeps = carray(pointer_to(at.targets), (at.regimes, assets), np.float64), carray(pointer_to(at.keeps), (at.regimes,), np.float64)
+    features, returns = carray(pointer_to(at.features), (days, 3 * (assets - 1)), np.float32), carray(pointer_to(at.returns), (assets - 1, days), np.float64)
+    benchmark, ledger = carray(pointer_to(at.benchmark), (days,), np.float64), carray(pointer_to(at.ledger), (assets + LEDGER_ROWS, at.line), np.float64)
+    outcomes, observations = carray(pointer_to(at.outcomes), (len(OUTCOMES), at.count), np.float64), carray(pointer_to(at.observations), (at.count, at.width), np.float32)
+    if assets == 4:
+        for slot in range(first, end):
+            advance_portfolio(slot, 4, cost_rate, actions, targets, keeps, features, returns, benchmark, rows, ledger, outcomes, observations)
+    else:
+        for slot in range(first, end):
+            advance_portfolio(slot, assets, cost_rate, actions, targets, keeps, features, returns, benchmark, rows, ledger, outcomes, observations)
+
+
+PORTFOLIO_DAY = SliceBody(portfolio_range)
+
+
+class PortfolioLoop:
+    """The compiled step of N portfolios over arrays that stay where they are. Raises `ValueError` for arrays whose rows do not lie one behind the other."""
+
+    def __init__(
+        self,
+        *arrays: np.ndarray,  # features, returns, ..., observations, as `advance_portfolio` takes them; the ledger's rows may be longer than N
+    ) -> None:
+        features, returns, _, rows, ledger, _, observations = self.arrays = arrays
+        wrong = [name for name, array in zip(LOOP_ARRAYS[3:], arrays, strict=True) if array.strides[-1] != array.itemsize or (name != "ledger" and not array.flags.c_contiguous)]
+        if wrong:
+            raise ValueError(f"{wrong[0]}: rows that lie one behind the other are right")
+        sizes = (len(returns) + 1, len(rows), 0, len(features), ledger.strides[0] // ledger.itemsize, observations.shape[1])
+        self._place = np.array([(0, 0, 0, *(array.ctypes.data for array in arrays), *sizes, 0.0)], LOOP_DTYPE)
+        self._address: int = self._place.ctypes.data
+        self._regimes: tuple[np.ndarray, np.ndarray] | None = None  # those whose addresses are known; kept, so that they stay there
+
+    def __reduce__(self) -> tuple[type["PortfolioLoop"], tuple[np.ndarray, ...]]:
+        """Copies and pickles hold the arrays only: a copy of them lies elsewhere."""
+        return type(self), self.arrays
+
+    def step(
+        self,
+        cost_rate: float,
+        actions: np.ndarray,                        # (N,) int64, all valid
+        regimes: tuple[np.ndarray, np.ndarray],     # targets (R, A) and keeps (R,), float64; contiguous
+        threads: int = 1,                           # at most
+    ) -> None:
+        """One day of all portfolios."""
+        if regimes is not self._regimes:
+            self._regimes, (targets, keeps) = regimes, regimes
+            self._place["targets"], self._place["keeps"], self._place["regimes"] = targets.ctypes.data, keeps.ctypes.data, len(targets)
+        actions = np.ascontiguousarray(actions)
+        self._place["actions"], self._place["cost_rate"] = actions.__array_interface__["data"][0], cost_rate
+        POOL.run(threads, PORTFOLIO_DAY, self._address, len(actions))
