@@ -44,7 +44,7 @@ def information_coefficients(
     rows = rows[rows >= features.warmup]
     if len(rows) < 100:
         raise ValueError(f"{len(rows)} bars have all features and a return: give at least 100, beyond the warm-up of {features.warmup}")
-    ranks = pd.DataFrame(features.values[rows]).rank().to_numpy(), pd.Series(targets[rows]).rank().to_numpy()
+    ranks = pd.DataFrame(features.values[rows]).rank().to_numpy(), pd.Series(targets[rows]).rank().to_numpy()  # noqa: PD011
     estimates = _correlations(*ranks)
     drawn = np.stack([_correlations(ranks[0][picked], ranks[1][picked]) for picked in resample_rows(len(rows), samples, block, seed)])  # (samples, F)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
