@@ -7,9 +7,11 @@ __all__ = ['BARS', 'test_shuffling_changes_the_order_and_nothing_else', 'test_as
            'test_planted_is_tomorrow_and_nothing_else_changes', 'test_planted_portfolio_shows_the_coming_day',
            'portfolio_worlds', 'test_the_judge_passes_on_a_portfolio', 'test_a_deaf_judge_is_reported',
            'test_a_gullible_judge_is_reported', 'test_a_world_that_leaks_is_reported', 'test_a_deaf_world_is_reported',
-           'test_a_trading_agent_that_is_shown_what_comes_is_far_ahead', 'test_a_report_says_that_its_judge_is_broken']
+           'test_a_trading_agent_that_is_shown_what_comes_is_far_ahead', 'test_policies_come_out_as_they_must',
+           'test_a_report_says_that_its_judge_is_broken']
 
 # %% ../../nbs/9_tests/97_test_leak_bracket.ipynb #811024ab
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,9 +25,12 @@ from hypothesis import strategies as st
 from algobot.evaluation.leak_bracket import (
     Arm, Duel, LeakSettings, PlantedEnv, beats, coming_returns, leak_bracket, plant_portfolio, planted_column, portfolio_duels, shuffle_bars, shuffle_portfolio, trading_duels,
 )
+from ..evaluation.baselines import AlwaysAgent, CashAgent, RandomAgent, buy_and_hold_episode, run_episode
 from ..evaluation.judge import judge_run
 from ..evaluation.proofs import ProofChoice
-from ..evaluation.report import Report
+from ..evaluation.report import Contest, Report, ReportContext, judge
+from ..evaluation.tracks import Track, episode_track
+from ..evaluation.verdicts import Outcome
 from ..evaluation.walk_forward import WalkForwardSettings
 from ..market.date_splits import DateRange
 from ..market.instruments import load_instruments
@@ -132,6 +137,24 @@ def test_a_trading_agent_that_is_shown_what_comes_is_far_ahead() -> None:
     mixed = duels("shuffled", LeakSettings(total_steps=4_096, shuffles=2))
     assert [one.market for one in mixed] == ["SPX_OPTION"] * 2 and not np.array_equal(mixed[0].yardstick.equity, mixed[1].yardstick.equity)
     assert not any(beats([one.agent], [one.yardstick]) for one in mixed)
+
+# %% ../../nbs/9_tests/97_test_leak_bracket.ipynb #90e450bf
+def test_policies_come_out_as_they_must() -> None:
+    rules, instruments = TradingEnvSettings(episode_length=None, max_quantity=20), load_instruments()
+    context = ReportContext(command="none", environment=rules, samples=100)
+    env = TradingEnv(BARS, instruments["SPX"], rules, first=BARS.index_at("2014-01-01"))
+    random = [episode_track(run_episode(env, RandomAgent(0.2, seed), seed=seed)) for seed in range(3)]
+    hold = episode_track(buy_and_hold_episode(env.segment, "SPX", rules.engine.initial_capital, random[0].bars_per_year))
+
+    def said(tracks: list[Track]) -> Outcome:
+        agents = [replace(track, name="agent") for track in tracks]
+        return judge({"SPX": Contest(agents, [hold])}, context).symbols[0].verdict.outcome
+
+    assert said([episode_track(run_episode(env, CashAgent()))]) is Outcome.DID_NOT_TRADE
+    assert not said(random).beats
+    assert not said([hold]).beats and said([hold]) is not Outcome.LOST_MONEY
+    always = episode_track(run_episode(env, AlwaysAgent(1, 20, 20, is_option=False)))
+    assert said([always]) is Outcome.LESS_THAN_YARDSTICK     # a part of the account in shares, the rest in cash: less of the same
 
 # %% ../../nbs/9_tests/97_test_leak_bracket.ipynb #e7bb6d81
 def test_a_report_says_that_its_judge_is_broken(tmp_path: Path) -> None:
