@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['RULES', 'SETTINGS', 'make_sampler', 'make_policy', 'doubled', 'test_engines_agree_on_real_rollouts',
            'test_resume_to_the_bit', 'test_another_run_is_not_resumed', 'test_sequences_must_fit',
-           'test_inner_steps_move_gate_and_experts', 'test_query_follows_support']
+           'test_inner_steps_move_gate_and_experts', 'test_gate_figures_are_those_of_the_parts',
+           'test_query_follows_support']
 
 # %% ../../nbs/9_tests/99_test_meta_training.ipynb #3d1e23b1
 from dataclasses import replace
@@ -19,6 +20,7 @@ import torch
 # %% ../../nbs/9_tests/99_test_meta_training.ipynb #9a893a20
 from ..agents.moe import MoEPolicy, MoESettings
 from ..agents.ppo import ActorCritic
+from ..foundation.adaptation import call_with
 from ..foundation.networks import Policy
 from ..foundation.settings import SettingsError
 from ..market.instruments import load_instruments
@@ -27,7 +29,7 @@ from ..simulation.trading_env import TradingEnvSettings
 from ..training.maml import InnerRates, TaskBatch, meta_gradient
 from ..training.markets import DateRange, MarketChoice, load_market
 from ..training.meta_tasks import SyntheticTasks, TaskSampler, TaskSettings
-from ..training.meta_training import MetaSettings, QueryLoss, adapt_in, inner_loss, meta_train, play
+from ..training.meta_training import MetaSettings, QueryLoss, adapt_in, gate_figures, inner_loss, iteration_note, meta_train, play
 
 # %% ../../nbs/9_tests/99_test_meta_training.ipynb #9e4dcc65
 RULES = TradingEnvSettings(episode_length=32)
@@ -112,6 +114,29 @@ def test_inner_steps_move_gate_and_experts() -> None:
         moved = [values for name, values in loop.parameters.items() if name.startswith(part)]
         assert any(not torch.equal(values[0], values[1]) for values in moved)
     assert all(torch.equal(values, before[name]) for name, values in policy.state_dict().items())
+
+
+def test_gate_figures_are_those_of_the_parts() -> None:
+    """Entropy in bits and mean weights of the first step of every sequence, by hand, task by task; nothing for a network without a gate."""
+    sampler = make_sampler()
+    policy, tasks = make_policy("moe", sampler), sampler.draw(np.random.default_rng(2), 2)
+    assert isinstance(policy, MoEPolicy)
+    with torch.no_grad():
+        dict(policy.named_parameters())["gate.head.weight"].mul_(300)   # so that weights differ from bar to bar
+    loop, played = adapt_in(policy, sampler.make_env(tasks, "support", 2), 2, SETTINGS, 0.5, torch.Generator().manual_seed(0), [1])
+    batch, rows = played[0].batch, []
+    assert batch.state is not None
+    for place in range(2):
+        mine = {name: values[place] for name, values in loop.parameters.items()}
+        weights, _, _ = call_with(policy, mine, (batch.observations[place, 0], batch.state[place]), "parts")
+        rows.append(weights if batch.valid is None else weights[batch.valid[place, 0]])
+    weights = torch.cat(rows).detach()
+    found = gate_figures(policy, loop.parameters, batch)
+    assert found["gate/entropy"] == pytest.approx(float(-(weights * weights.log2()).sum(-1).mean()), abs=1e-5) and 0.1 < found["gate/entropy"] < 1.95
+    assert [found[f"gate/{name}"] for name in policy.expert_names] == pytest.approx(weights.mean(0).tolist(), abs=1e-6)
+    assert f"gate {found['gate/entropy']:.2f} bits" in iteration_note(found | {"reward_after": 0.5, "reward_before": -0.25})
+    assert iteration_note({"reward_after": 0.5}) == "reward +0.500"
+    assert gate_figures(make_policy("actor_critic", sampler), {}, batch) == {}
 
 
 def test_query_follows_support() -> None:
