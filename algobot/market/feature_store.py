@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PART_ROWS', 'FeaturePart', 'open_feature_part', 'write_feature_part', 'read_feature_rows', 'Update', 'part_key',
-           'FeatureStore']
+           'FeatureWriter', 'FeatureStore']
 
 # %% ../../nbs/1_market/13_feature_store.ipynb #7015d32e
 import hashlib
@@ -122,8 +122,8 @@ def part_key(
     return hashlib.sha256(content.encode()).hexdigest()
 
 # %% ../../nbs/1_market/13_feature_store.ipynb #a593db14
-class FeatureStore:
-    """The indicators of one set for all stored bars, computed where they are missing. Raises `StoreError` naming the file or series that is wrong."""
+class FeatureWriter:
+    """Keeps the files of one set's indicators up to date with the stored bars."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class FeatureStore:
         self._verified: dict[tuple[str, str], str] = {}  # task -> digest of the bars that its files were last held against
 
     def __repr__(self) -> str:
-        return f"FeatureStore({self.feature_set.name} version {self.feature_set.version}, {len(self.names)} columns, {len(list_tasks(self.root))} series)"
+        return f"{type(self).__name__}({self.feature_set.name} version {self.feature_set.version}, {len(self.names)} columns, {len(list_tasks(self.root))} series)"
 
     def _path(self, symbol: str, timeframe: str, first: int) -> Path:
         return bars_path(self.root, symbol, timeframe).with_name(f"part-{first}.parquet")
@@ -186,6 +186,10 @@ class FeatureStore:
             stamps = source.window(first, stop - first).timestamps
             write_feature_part(self._path(source.symbol, source.timeframe, first), part_key(self.feature_set, source, first, stop), first, stamps, values, self.names)
         return held
+
+# %% ../../nbs/1_market/13_feature_store.ipynb #5ef5bba3
+class FeatureStore(FeatureWriter):
+    """The indicators of one set for all stored bars, computed where they are missing. Raises `StoreError` naming the file or series that is wrong."""
 
     def window(
         self,

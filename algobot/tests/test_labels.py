@@ -84,7 +84,7 @@ def plain_label(bars: Bars, t: int, atr: float, choice: LabelSettings) -> tuple[
         return buy, sell, sell if sell_end < buy_end or (buy_end == sell_end and bars.open[buy_end] > close) else buy
     return buy, sell, 0
 
-
+# %% ../../nbs/9_tests/96_test_labels.ipynb #fadccfe7
 CHOICES = st.builds(LabelSettings, atr_period=st.integers(1, 5), stop=st.sampled_from([0.25, 0.5, 1.0, 2.0]), target=st.sampled_from([0.25, 0.5, 1.0, 2.0, 3.0]),
                     horizon=st.one_of(st.none(), st.integers(1, 20)), same_bar=st.sampled_from(["stop", "target", "open", "hold"]))
 
