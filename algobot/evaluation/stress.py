@@ -36,8 +36,10 @@ Span = Literal["train", "validation", "test"]
 
 def check_span(name: str) -> Span:
     """The name of a part of a run's split. Raises `ValueError` for another one."""
-    if name == "train" or name == "validation" or name == "test":
-        return name
+    spans: tuple[Span, ...] = ("train", "validation", "test")
+    for span in spans:
+        if span == name:
+            return span
     raise ValueError(f"span = {name!r}: train, validation or test is right")
 
 

@@ -41,6 +41,7 @@ from .meta_training import META_CHECKPOINT, MetaSettings, MetaState, iteration_n
 from .meta_use import AdaptationRecipe, adapt_agent, load_recipe
 from .run_files import Candidate, Seeds, forget_results, load_agents, read_candidates, write_candidates, write_settings
 from .policies import PolicySettings, make_agent, make_policy
+from .scenario_markets import ScenarioTraining, scenario_markets
 from .trials import log_run, save_validation
 
 # %% ../../nbs/4_training/43_trainer.ipynb #e78cab6e
@@ -64,11 +65,18 @@ class RunSettings(Settings):
     data: str = "data/bars"                      # the store of bars
     storage: Literal["memory", "mapped"] = "memory"  # mapped: bars and features stay in files, read through memory maps, for more of them than memory holds
     instruments: str = "config/instruments.yaml" # the registry
+    scenarios: ScenarioTraining | None = None    # PPO trains on windows with bad days in them, too; None: on the bars as they were
 
     @model_validator(mode="after")
     def _some(self) -> "RunSettings":
         if not self.markets:
             raise ValueError("markets is empty: name at least one instrument")
+        return self
+
+    @model_validator(mode="after")
+    def _trains_on_scenarios(self) -> "RunSettings":
+        if self.scenarios is not None and self.meta is not None and not self.warm_start:
+            raise ValueError("scenarios are for PPO, and this run has none: leave `scenarios` out, leave `meta` out, or set warm_start: true")
         return self
 
     @model_validator(mode="after")
@@ -115,6 +123,8 @@ def training_env(
 ) -> TradingVectorEnv:
     """The run's markets as one vector environment. Raises `SettingsError` when `storage: mapped` finds no room for its files."""
     scaler, tables = run_scaler(settings), None
+    if settings.scenarios is not None:
+        markets = [*markets, *scenario_markets(markets, settings.environment, settings.scenarios)]
     if settings.storage == "mapped":
         folder = project_path(settings.data) / ".cache"
         try:
