@@ -32,7 +32,7 @@ from ..training.trainer import RunSettings, run_markets, train_run
 @settings(max_examples=200, deadline=None)
 @given(steps=st.lists(st.floats(-0.3, 0.3), min_size=5, max_size=40), eve=st.integers(0, 5))
 def test_measures_agree_with_a_plain_loop(steps: list[float], eve: int) -> None:
-    equity = 100 * np.cumprod([1.0, *(1 + step for step in steps)])
+    equity = np.asarray(100 * np.cumprod([1.0, *(1 + step for step in steps)]), np.float64)
     window = StressWindow("A", "b", "agent", 0, equity, eve, 3)
     lowest, place = min((value, index) for index, value in enumerate(equity) if index >= eve)
     assert window.loss == pytest.approx(max(0.0, 1 - lowest / equity[eve]))
