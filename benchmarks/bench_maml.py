@@ -12,7 +12,7 @@ from typing import Any
 from harness import Benchmark, Row, Side, Timed, agree
 
 TASKS, OBSERVATION_SIZE, ACTIONS, RATE, THREADS = 8, 30, 8, 0.1, 2   # the sizes of a TradingEnv
-IN_A_ROW = 8   # meta-gradients in one timed call, as in training: the first one after a pause finds cold caches and sleeping threads, and lasts up to twice as long
+IN_A_ROW = 8   # meta-gradients in one timed call, as in training: the first one after a pause finds cold caches and sleeping threads
 
 
 def task_batches(samples: int, count: int) -> list[Any]:
