@@ -22,13 +22,13 @@ from .portfolio_baselines import yardstick_name
 from .stress_measures import StressSampling, StressWindow
 from ..foundation.settings import Settings
 from ..market.bars import Bars
-from ..market.features import FittedZScore, feature_history
+from ..market.features import FittedZScore
 from ..market.instruments import Instrument
 from ..simulation.portfolio_market import PortfolioMarket
 from ..simulation.portfolio_regimes import PortfolioRegimes
 from ..simulation.scenarios import Scenario, stress_bars
 from ..simulation.stressed_envs import FilledOrder, StressedPortfolioEnv, StressedTradingEnv, stress_portfolio
-from ..simulation.trading_env import TradingEnvSettings
+from ..simulation.trading_env import TradingEnvSettings, history_bars
 from ..simulation.vector_env import Market
 from ..simulation.portfolio_env import PortfolioSettings
 from ..training.portfolio_play import RememberingAgent, play_agent, play_portfolio
@@ -92,7 +92,7 @@ class TradingStage:
     def __post_init__(self) -> None:
         self.instrument: Instrument = self.market.instrument
         self.name = self.instrument.symbol
-        self.history = feature_history(self.rules.features)
+        self.history = history_bars(self.rules)
         self.whole = self.rules.model_copy(update={"episode_length": None})
         bars = self.market.bars
         last = len(bars) - 1 if self.market.last is None else self.market.last
