@@ -15,9 +15,8 @@ from pydantic import Field
 
 # %% ../../nbs/4_training/42_scenario_markets.ipynb #cce0621d
 from ..foundation.settings import Settings, SettingsError
-from ..market.features import feature_history
 from ..simulation.scenarios import load_scenarios, stress_bars
-from ..simulation.trading_env import TradingEnvSettings
+from ..simulation.trading_env import TradingEnvSettings, history_bars
 from ..simulation.vector_env import Market
 
 # %% ../../nbs/4_training/42_scenario_markets.ipynb #b5152ec9
@@ -39,7 +38,7 @@ def scenario_markets(
     length = rules.episode_length
     if length is None:
         raise SettingsError("scenarios: environment.episode_length = null leaves no room for windows; a number of steps is right")
-    history, book = feature_history(rules.features), load_scenarios(settings.file).chosen(settings.names or None)
+    history, book = history_bars(rules), load_scenarios(settings.file).chosen(settings.names or None)
     ranges = [(max(market.first or 0, history), len(market.bars) - 1 if market.last is None else market.last) for market in markets]
     for market, (first, last) in zip(markets, ranges, strict=True):
         if last - first < 2 * length:
