@@ -286,7 +286,7 @@ class LeakBracket(Settings):
             sentences.append(f"{market}: on bars in random order, where nothing can be known, it wins {won or 'none'} of {len(mixed)}: {how}.")
         return tuple(sentence.replace(" -", " \N{MINUS SIGN}") for sentence in sentences)
 
-
+# %% ../../nbs/5_evaluation/53_leak_bracket.ipynb #95c2a9bc
 def leak_bracket(
     duels: Callable[[Arm, LeakSettings], list[Duel]],   # trains and judges in one of the two worlds: `trading_duels` or `portfolio_duels` of a run's settings
     judge: Judge = beats,

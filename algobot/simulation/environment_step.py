@@ -217,7 +217,7 @@ def restrain(environment: Any, market: Any, prices: np.ndarray, direction: int, 
     environment.risk.action = encode_order(sent, lots, market.max_quantity)
     return sent, lots
 
-
+# %% ../../nbs/2_simulation/24_environment_step.ipynb #5414999b
 @compiled
 def advance_environment(
     action: int,

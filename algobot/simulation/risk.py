@@ -150,7 +150,7 @@ class RiskDecision:
         asked, sent = (f"{Direction(direction).name} {quantity:g}" for direction, quantity in ((self.asked_direction, self.asked_quantity), (self.direction, self.quantity)))
         return f"{asked} becomes {sent}: {', '.join(name_reasons(self.reasons))}" if self.changed else f"{asked} passes"
 
-
+# %% ../../nbs/2_simulation/22_risk.ipynb #68c93366
 class RiskManager:
     """Permits, shrinks or replaces the orders of one account. Raises `ValueError` for rules that only a portfolio knows."""
 

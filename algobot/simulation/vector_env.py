@@ -169,7 +169,7 @@ class Crowd:
         POOL.run(threads, STEP, self._address, len(self.actions))
         return rows
 
-
+# %% ../../nbs/2_simulation/25_vector_env.ipynb #66c50ee5
 @compiled
 def first_wrong(actions: np.ndarray, count: int) -> int:
     """The first environment whose action is not in 0 .. `count` - 1; -1: all are."""

@@ -152,7 +152,7 @@ def env_of(year: int) -> TradingEnv:
     span = DateRange(first=date(year, 1, 1), last=date(year, 12, 31))
     return whole_range_env(load_market(MarketChoice(instrument="SPX_OPTION"), span, load_instruments(), DataLoader()), TradingEnvSettings())
 
-
+# %% ../../nbs/9_tests/99_test_adapting.ipynb #46bce72f
 def test_an_examination_counts_orders_and_goes_to_the_end() -> None:
     """Also where the account is stopped half-way: it stays at what was left."""
     env = env_of(2013)

@@ -151,7 +151,7 @@ def test_shares_are_written_into_their_fields(seed: int) -> None:
     assert [label.get_text() for label in ax.get_yticklabels()] == list(EXPERTS)
     plt.close(figure)
 
-
+# %% ../../nbs/9_tests/99_test_gating_pictures.ipynb #ed6afcbe
 def test_weights_fill_the_picture_and_regimes_stand_below() -> None:
     """The bands end at 1, in the order of the experts, and each long stretch of a regime carries its name."""
     draws = np.random.default_rng(0)

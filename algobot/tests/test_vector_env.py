@@ -161,7 +161,7 @@ def test_pinned_equals_alone(segments: list[tuple[int, int, int]], length: int |
     crowd.reset()
     assert len(set(crowd.reset(seed=seed)[1]["bar"].tolist())) > 1 or crowd.num_envs == 2 or length is None  # pinned no more
 
-
+# %% ../../nbs/9_tests/93_test_vector_env.ipynb #ba8917ee
 def test_pinned_to_one_start() -> None:
     """A segment with room for one episode is the one that `TradingEnv.reset` is told by start and length."""
     crowd = make_crowd(12).resized(2)
