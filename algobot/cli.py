@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['app', 'data_app', 'console', 'ConfigArgument', 'FolderOption', 'ResumeOption', 'WorkersOption', 'AddressOption',
            'audit_app', 'friendly_errors', 'train', 'evaluate', 'schema', 'demo', 'stress', 'adapt', 'audit_adaptation',
-           'audit_gate', 'import_bars', 'append_to_bars', 'list_bars', 'sparkline', 'show_bars', 'compute_features',
-           'label_series', 'main']
+           'audit_gate', 'audit_risk', 'audit_randomization', 'import_bars', 'append_to_bars', 'list_bars', 'sparkline',
+           'show_bars', 'compute_features', 'label_series', 'main']
 
 # %% ../nbs/8_cli/80_cli.ipynb #9fe77870
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,18 +142,24 @@ def evaluate(
     sb3: Annotated[bool, typer.Option("--sb3", help="Train Stable-Baselines3's PPO beside a portfolio run, with the same bars and budget; minutes for each seed.")] = False,
     leak_bracket: Annotated[bool, typer.Option("--leak-bracket", help="Put the judge itself to the test: agents that are shown tomorrow must win, agents on bars in random order must not.")] = False,
     walk_forward: Annotated[str | None, typer.Option("--walk-forward", help="Train anew for each part of the judged years: rolling or anchored.  [default: not]", show_default=False)] = None,
-    folds: Annotated[int, typer.Option(min=1, help="Parts of the judged years for --walk-forward.")] = 4,
+    folds: Annotated[int | None, typer.Option(min=1, help="Parts of the judged years for --walk-forward.  [default: 4]", show_default=False)] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Train the folds side by side on Ray.")] = False,
+    summary: Annotated[Path | None, typer.Option("--summary", help="Keep the verdict and everyone's intervals as SUMMARY.json and SUMMARY.png, too.  [default: not]", show_default=False)] = None,
 ) -> None:
     """Judge a trained run on its test years, and write report.html and report.json."""
     with friendly_errors():
         from algobot.evaluation.leak_bracket import LeakSettings
         from algobot.evaluation.proofs import ProofChoice
+        from algobot.evaluation.standing import write_summary
         from algobot.evaluation.walk_forward import WalkForwardSettings
-        from algobot.foundation.settings import parse_settings
+        from algobot.foundation.settings import SettingsError, parse_settings
 
-        walk = parse_settings(WalkForwardSettings, {"scheme": walk_forward, "folds": folds}, "--walk-forward") if walk_forward else None
+        if walk_forward is None and (ray or folds is not None):
+            raise SettingsError(f"{'--ray' if ray else '--folds'} says how to walk forward; add --walk-forward rolling or --walk-forward anchored")
+        walk = parse_settings(WalkForwardSettings, {"scheme": walk_forward, "folds": folds or 4}, "--walk-forward") if walk_forward else None
         report, page = _judge_any(run_dir, sb3, ProofChoice(leak=LeakSettings() if leak_bracket else None, walk=walk, on_ray=ray))
+        if summary:
+            write_summary(report, summary)
     _print_report(report, page)
 
 
@@ -219,8 +226,9 @@ def stress(
         from algobot.evaluation.stress import check_span, stress_run
         from algobot.evaluation.stress_play import StressSettings
 
-        options = [*(f"--scenario {name}" for name in scenario or ()), *(f"--search {name}" for name in search or ()), *([f"--draws {draws}"] if draws != 20 else []), *([f"--span {span}"] if span != "test" else [])]
-        command = " ".join(["algobot stress", str(run_dir), *options])
+        given = [("--scenario", name) for name in scenario or ()] + [("--search", name) for name in search or ()]
+        given += [(option, str(value)) for option, value, usual in (("--file", file, Path("config/scenarios.yaml")), ("--draws", draws, 20), ("--trials", trials, 30), ("--span", span, "test")) if value != usual]
+        command = shlex.join(["algobot", "stress", str(run_dir), *(word for pair in given for word in pair)])
         report, page = stress_run(run_dir, check_span(span), scenario or None, file, StressSettings(draws=draws), search or (), trials, command)
     _print_stress(report)
     for sentence in report.in_words():
@@ -308,6 +316,47 @@ def audit_gate(
     console.print(table)
     console.print(study.headline, highlight=False, soft_wrap=True)
     console.print(f"\nThe numbers: {escape(str(path))}  (the pictures lie beside it)", highlight=False, soft_wrap=True)
+
+# %% ../nbs/8_cli/80_cli.ipynb #ff83efdf
+@audit_app.command("risk", epilog="Example: algobot audit risk")
+def audit_risk(
+    config: ConfigArgument = Path("config/risk_study.yaml"),
+    output: Annotated[Path, typer.Option(help="Where numbers and picture go.")] = Path("runs/risk_study"),
+) -> None:
+    """What is the risk manager worth? The same trader on real bars with and without it, in the market as it was and through scenarios."""
+    with friendly_errors():
+        from algobot.evaluation.risk_study import RiskStudyResult, load_risk_study, run_risk_study, study_in_words, write_risk_study
+
+        study = load_risk_study(config)
+        command = f"algobot audit risk{f' {config}' if config != Path('config/risk_study.yaml') else ''}{f' --output {output}' if output != Path('runs/risk_study') else ''}"
+        result = RiskStudyResult(command=command, study=study, outcomes=run_risk_study(study))
+        path = write_risk_study(result, output)
+    for sentence in study_in_words(result.outcomes):
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
+    console.print(f"\nThe numbers: {escape(str(path))}  (the picture: {escape(str(path.with_suffix('.png')))})", highlight=False, soft_wrap=True)
+
+# %% ../nbs/8_cli/80_cli.ipynb #ac54bdf0
+@audit_app.command("randomization", epilog="Example: algobot audit randomization config/randomization.yaml --output docs/figures")
+def audit_randomization(
+    config: ConfigArgument = Path("config/randomization.yaml"),
+    run_dir: FolderOption = None,
+    draws: Annotated[int, typer.Option(min=1, help="Windows of each scenario.")] = 12,
+    output: Annotated[Path | None, typer.Option(help="Where numbers and picture go.", show_default="the run's folder")] = None,
+) -> None:
+    """Does training on bad days help on bad days? Train (where it is not there yet) a run with scenarios and the same without, and stress both on validation years."""
+    with friendly_errors():
+        from algobot.evaluation.stress_play import StressSettings
+        from algobot.evaluation.stress_study import randomization_study, write_randomization
+        from algobot.training.trainer import load_run
+
+        settings = load_run(config)
+        command = f"algobot audit randomization {config}{f' --draws {draws}' if draws != 12 else ''}{f' --output {output}' if output else ''}"
+        stress = StressSettings(draws=draws, seed=settings.scenarios.seed + 1) if settings.scenarios else None
+        study = randomization_study(settings, run_dir, stress, command)
+        path = write_randomization(study, output or run_dir or Path("runs") / settings.name)
+    for sentence in study.in_words():
+        console.print(escape(sentence), highlight=False, soft_wrap=True)
+    console.print(f"\nThe numbers: {escape(str(path))}  (the picture: {escape(str(path.with_suffix('.png')))})", highlight=False, soft_wrap=True)
 
 # %% ../nbs/8_cli/80_cli.ipynb #ef33440e
 @data_app.command("import", epilog="Example: algobot data import spy.csv --symbol SPY --timeframe 1d")

@@ -6,7 +6,7 @@
 
 Five stages, each a process of its own, so that its peak memory is its own: `make` draws synthetic markets and writes them as Parquet; `map` builds the memory maps; `epoch`
 reads every bar once in chunks (returns, their mean and deviation, as fitting a scaler does), then draws episodes over all tasks, as float32 rows and as `Bars`; `tables` computes the
-features of all tasks into one mapped file; `train` trains by PPO in 2,048 environments over all of them, as many steps as there are bars.
+features of all tasks into one mapped file; `train` trains by PPO in 512 environments over all of them, as many steps as there are bars.
 Peak memory is the process's largest resident set, mapped pages included. Without `--folder` the store lies in a temporary folder and is removed.
 """
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # this checkout's algobot, installed or not
 
 TIMEFRAMES = ("1m", "5m", "15m", "1h", "4h")
-LENGTH, HISTORY, BATCH = 256, 256, 256
+LENGTH, HISTORY, BATCH, ENVIRONMENTS = 256, 256, 256, 512
 
 
 def make(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def train(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     from algobot.market.array_cache import PAGES
 
     PAGES.set_limit(options.pages_mb << 20)
-    env = mapped_env(folder, options, 2048)
+    env = mapped_env(folder, options, ENVIRONMENTS)
     before, start = peak_mb(), time.perf_counter()
     agent = PPOSettings(total_steps=min(options.rows, options.steps), num_steps=64, minibatch_size=16_384, epochs=1, hidden_sizes=(32, 32), device="cpu")
     with tempfile.TemporaryDirectory() as run_dir:

@@ -37,7 +37,7 @@ from algobot.foundation.hardware import (
     random_generator,
     tune_libraries,
 )
-from ..foundation.networks import Policy, entropy_of, layer_stack, register_policy
+from ..foundation.networks import Policy, entropy_of, layer_stack, masked_log_probs, register_policy, side_by_side
 from ..foundation.rollouts import EnvCursor, collect_rollout, sizes_of, start_cursor
 from ..foundation.settings import Settings, SettingsError
 from ..foundation.tracking import RunLogger
@@ -130,6 +130,11 @@ class ActorCritic(Policy):
     def values(self, observations: Tensor) -> Tensor:
         """Expected discounted reward (...) from observations (..., D) on."""
         return self.critic(observations).squeeze(-1)
+
+    def forward(self, observations: Tensor, action_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Log-probabilities (..., A) and values (...); with stacked weights both networks are one operation."""
+        logits, values = side_by_side(observations, self.actor, self.critic)
+        return masked_log_probs(logits, action_mask), values.squeeze(-1)
 
 # %% ../../nbs/3_agents/30_ppo.ipynb #c6fbf8a6
 def ppo_loss(

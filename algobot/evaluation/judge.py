@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MarketEpisodes', 'trade_market', 'not_adapted_episodes', 'other_mark', 'compare_marks', 'trading_contest',
            'describe_run', 'adaptation_section', 'mixture_section', 'mark_note', 'trading_page', 'trading_assumptions',
-           'trading_settings', 'draw_overview', 'judge_run']
+           'trading_settings', 'draw_overview', 'check_each_once', 'judge_run']
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #aca80876
 from collections.abc import Sequence
@@ -28,8 +28,11 @@ from .plots import plot_price_with_trades, plot_reward_terms
 from .proofs import ProofChoice, prove
 from .report import Contest, DataFile, MarkDifference, Report, ReportContext, SymbolReport, describe_file, judge, look_up_trials, measure
 from .report_page import MarketPage, chart, escaped, render_page, table, write_report
+from .risk_section import risk_figures, risk_section
+from .risk_use import RiskEntry, measure_risk, trading_entries, write_ledger
 from .tracks import episode_track
 from .verdicts import NOT_ADAPTED, adaptation_sentence, number, percent
+from ..foundation.settings import SettingsError
 from ..foundation.tracking import progress
 from ..market.store import DataLoader, bars_path
 from ..simulation.trading_env import TradingEnv, TradingEnvSettings
@@ -46,6 +49,7 @@ class MarketEpisodes:
     baselines: list[Episode]   # buy and hold of the underlying first
     other_mark: list[Episode]  # the agents' actions, with open options valued the other way
     mixture: MixtureUse | None = None  # what the gates of a mixture of experts did
+    risk: tuple[RiskEntry, ...] = ()   # what the risk manager changed, of all seeds
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #58920bfd
 def trade_market(
@@ -64,7 +68,8 @@ def trade_market(
     baselines = [*baseline_episodes(env, trade_rate), *not_adapted_episodes(run, env)]
     weights = {seed: agent.weights for seed, agent in acting.items() if isinstance(agent, GateRecorder)}
     names = [agent.agent.policy.expert_names for agent in acting.values() if isinstance(agent, GateRecorder)]
-    return MarketEpisodes(agents, baselines, replayed, measure_use(weights, names[0]) if names else None)
+    changed = tuple(entry for episode in agents for entry in trading_entries(episode, rules.max_quantity))
+    return MarketEpisodes(agents, baselines, replayed, measure_use(weights, names[0]) if names else None, changed)
 
 
 def not_adapted_episodes(run: TrainedRun, env: TradingEnv) -> list[Episode]:
@@ -114,9 +119,10 @@ def trading_contest(
     settings, rules = run.settings, run.settings.environment
     agents, baselines = ([episode_track(episode) for episode in episodes] for episodes in (traded.agents, traded.baselines))
     hold = [track for track in baselines if track.name == "buy and hold"]
+    risk = measure_risk(rules.risk, traded.risk, {episode.seed: episode.last_step for episode in traded.agents}) if rules.risk.rules else None
     tried = look_up_trials(run.run_dir, settings.split, settings.seeds, f"{market.instrument.symbol} {market.bars.timeframe}")
     return Contest(agents, baselines, at_costs=replay_trading(market, rules, traded.agents, hold, run_scaler(settings)), **tried,
-                   mark_difference=compare_marks(traded.agents, traded.other_mark, rules.engine.mark) if traded.other_mark else None, mixture=traded.mixture)
+                   mark_difference=compare_marks(traded.agents, traded.other_mark, rules.engine.mark) if traded.other_mark else None, mixture=traded.mixture, risk=risk)
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #6436f73f
 def describe_run(
@@ -166,10 +172,11 @@ def mark_note(part: SymbolReport) -> str:
     if part.mark_difference is None:
         return ""
     d = part.mark_difference
+    managed = " The risk manager looks at the account, so it may decide otherwise under the other mark." if part.risk else ""
     ended = f" It would have stopped {d.ended_early} of {len(part.agent.runs)} runs early." if d.ended_early else ""
     return ("<h3>What the mark changes</h3><p>" + escaped(
         f"Marking the same actions by {d.other_mark.replace('_', ' ')} instead would have changed the total return by {percent(d.total_return, sign=True)}, the Sharpe ratio by {number(d.sharpe, sign=True)}, "
-        f"and the largest drawdown by {percent(d.max_drawdown, sign=True)}. At their widest the two equity curves stand {percent(d.largest_gap)} apart.{ended}") + "</p>")
+        f"and the largest drawdown by {percent(d.max_drawdown, sign=True)}. At their widest the two equity curves stand {percent(d.largest_gap)} apart.{ended}{managed}") + "</p>")
 
 
 def trading_page(
@@ -179,8 +186,10 @@ def trading_page(
 ) -> MarketPage:
     """What is shown of one market beside its numbers."""
     first = traded.agents[0]
-    sections = adaptation_section(part) + mixture_section(part, first) + mark_note(part)
-    return MarketPage(contest, first, [plot_price_with_trades(first), plot_reward_terms(first)], sections)
+    sections = risk_section(part.risk) + adaptation_section(part) + mixture_section(part, first) + mark_note(part)
+    hold = [track for track in contest.baselines if track.name == contest.yardstick]
+    figures = [plot_price_with_trades(first), plot_reward_terms(first), *risk_figures(contest.agents[0], hold, first.risk_reasons)]
+    return MarketPage(contest, first, figures, sections)
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #961bcd87
 def trading_assumptions(rules: TradingEnvSettings) -> list[str]:
@@ -203,12 +212,13 @@ def trading_assumptions(rules: TradingEnvSettings) -> list[str]:
         *([f"The agent and the random baseline may hold up to {rules.max_quantity} lots, the baselines that follow a rule hold 1: growth, up or down, depends on that size, the Sharpe ratio hardly."]
           if rules.max_quantity > 1 else []),
         f"A run whose drawdown exceeds {percent(engine.max_drawdown, 0)} is stopped: what it holds is sold at that close, at intrinsic value, and it stays in cash until the end of the range. Baselines obey the same limit, buy and hold does not.",
+        *([f"A risk manager ({', '.join(rules.risk.rules)}) stands between every trader and the market, the baselines too; only buy and hold has none."] if rules.risk.rules else []),
         f"Each fill costs {engine.brokerage:g} plus {percent(engine.commission_rate, 3)} of its value and {engine.slippage_ticks:g} ticks of slippage; an order may put {percent(engine.max_premium_share, 0)} of equity into premium."]
 
 
 def trading_settings(rules: TradingEnvSettings) -> dict[str, Any]:
     """All settings of the environment, by name."""
-    parts = {"engine": rules.engine, "features": rules.features, "reward": rules.reward}
+    parts = {"engine": rules.engine, "features": rules.features, "reward": rules.reward, "risk": rules.risk}
     settings = {name.replace("_", " "): value for name, value in rules if name not in parts}
     return settings | {f"{part}: {name}".replace("_", " "): value for part, model in parts.items() for name, value in model}
 
@@ -239,20 +249,31 @@ def draw_overview(episodes: dict[str, MarketEpisodes]) -> Figure:
     return figure
 
 # %% ../../nbs/5_evaluation/57_judge.ipynb #d0affd22
+def check_each_once(run: TrainedRun) -> None:
+    """Raise `SettingsError` where an instrument was traded on bars of two timeframes: results go by its name."""
+    for index, choice in enumerate(run.settings.markets):
+        twin = next((other for other in run.settings.markets[:index] if other.instrument == choice.instrument), None)
+        if twin is not None:
+            raise SettingsError(f"{run.run_dir / 'config.yaml'}: markets has {choice.instrument} on {twin.timeframe} and on {choice.timeframe}, and a report shows an instrument once: "
+                                "take one of them out of that file, judge, and then the other way round")
+
+
 def judge_run(
     run_dir: str | Path,           # a folder that training wrote
     command: str | None = None,    # shown in the report as the way to repeat it; default: evaluate this folder
     proofs: ProofChoice | None = None,   # what is asked for beyond the run's own years
 ) -> tuple[Report, Path]:          # the verdict and numbers, and the page to look at
-    """Judge a run on its test years and write `report.json`, `report.html` and `overview.png` into its folder."""
+    """Judge a run on its test years and write `report.json`, `report.html`, `overview.png` and, where risk rules are on, `risk_ledger.csv` into its folder."""
     run = open_run(run_dir)
     span = run.settings.split.test
     markets = run_markets(run.settings, span)
+    check_each_once(run)
     episodes = {market.instrument.symbol: trade_market(run, market) for market in progress(markets, "judging")}
     rules, context = run.settings.environment, describe_run(run, span, command or f"algobot evaluate {run_dir}{(proofs or ProofChoice()).options}")
     contests = {market.instrument.symbol: trading_contest(episodes[market.instrument.symbol], run, market) for market in markets}
     report, walked = prove(judge(contests, context), run.run_dir, run.settings, proofs or ProofChoice())
     pages = {part.symbol: trading_page(part, contests[part.symbol], episodes[part.symbol]) for part in report.symbols}
+    write_ledger(run.run_dir, {symbol: traded.risk for symbol, traded in episodes.items()} if rules.risk.rules else {})
     figure = draw_overview(episodes)
     figure.savefig(run.run_dir / "overview.png", dpi=100, metadata={"Software": None})
     plt.close(figure)

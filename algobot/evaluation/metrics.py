@@ -115,7 +115,7 @@ def value_at_risk(
     values = _checked_returns(returns)
     if not 0 < level < 1:
         raise ValueError(f"level = {level}: give a share between 0 and 1, such as 0.95")
-    return float(-np.quantile(values, 1 - level)) if len(values) else 0.0
+    return float(np.quantile(-values, level)) if len(values) else 0.0   # of the losses: 1 - 0.9 is not 0.1, and would miss a loss that lies on the border
 
 
 def conditional_value_at_risk(
@@ -123,8 +123,8 @@ def conditional_value_at_risk(
     level: float = 0.95,   # share of the bars that should do better
 ) -> float:                # mean loss of the bars at or beyond the value at risk; 0 without a bar
     """Expected shortfall of one bar. Raises `ValueError` as `value_at_risk` does."""
-    values, threshold = _checked_returns(returns), -value_at_risk(returns, level)
-    return float(-values[values <= threshold].mean()) if len(values) else 0.0
+    losses, threshold = -_checked_returns(returns), value_at_risk(returns, level)
+    return float(losses[losses >= threshold].mean()) if len(losses) else 0.0
 
 # %% ../../nbs/5_evaluation/50_metrics.ipynb #bb2e7644
 def _ratio(numerator: float, divisor: float, scale: float) -> float:

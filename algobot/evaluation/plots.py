@@ -6,7 +6,8 @@
 __all__ = ['AGENT_COLOR', 'SERIES_COLORS', 'OTHER_COLORS', 'CALL_COLOR', 'PUT_COLOR', 'GAIN_COLOR', 'LOSS_COLOR',
            'register_theme', 'find_browser', 'show_figure', 'times', 'series_color', 'trade_markers', 'draw_lines',
            'plot_equity', 'plot_drawdown', 'rolling_sharpe', 'plot_rolling_sharpe', 'monthly_returns',
-           'plot_monthly_returns', 'plot_returns_distribution', 'plot_reward_terms', 'plot_price_with_trades']
+           'plot_monthly_returns', 'plot_returns_distribution', 'plot_reward_terms', 'risk_marks',
+           'plot_price_with_trades']
 
 # %% ../../nbs/5_evaluation/54_plots.ipynb #fe17969e
 import importlib.util
@@ -17,9 +18,10 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 from numpy.typing import NDArray
-from .baselines import Episode
+from .baselines import CLOSE, Episode
 from .metrics import drawdown_series, sharpe_ratio, sortino_ratio
 from .tracks import Track, group_tracks
+from ..simulation.limits import BIT, name_reasons
 
 # %% ../../nbs/5_evaluation/54_plots.ipynb #1cfc8aac
 AGENT_COLOR = "#2f6fed"
@@ -239,11 +241,25 @@ def plot_reward_terms(
     return figure
 
 # %% ../../nbs/5_evaluation/54_plots.ipynb #24db7d03
+def risk_marks(
+    episode: Episode,
+) -> list[go.Scatter]:   # sold by the manager, refused or made smaller by it
+    """Marks on the price at the closes where the risk manager changed an order, with its reasons under the mouse; changes too small to be worth an order are left out."""
+    loud = (episode.risk_reasons & ~BIT.BAND) > 0
+    sold = loud & (episode.ordered == CLOSE) & (episode.positions[:-1] != 0)
+    marks = []
+    for label, chosen, symbol, size, color in (("closed by the risk manager", sold, "square-open", 11, LOSS_COLOR), ("refused or made smaller by it", loud & ~sold, "diamond-open", 6, "#d98200")):
+        text = [", ".join(name_reasons(int(flags))) for flags in episode.risk_reasons[chosen]]
+        marks.append(go.Scatter(x=times(episode)[:-1][chosen], y=episode.prices[:-1][chosen], mode="markers", name=f"{label} ({int(chosen.sum())})", text=text, hovertemplate="%{text}",
+                                marker={"symbol": symbol, "size": size, "color": color, "line": {"width": 1.3}}))
+    return [mark for mark in marks if len(mark.x)]
+
+
 def plot_price_with_trades(
     episode: Episode,
     title: str = "",
 ) -> go.Figure:
-    """Close of the underlying with the trades of one episode; segments join opening and end, full for a gain and dotted for a loss."""
+    """Close of the underlying with the trades of one episode and what a risk manager changed; segments join opening and end, full for a gain and dotted for a loss."""
     figure = go.Figure(go.Scatter(x=times(episode), y=episode.prices, name="close", line={"width": 1.4, "color": "#7b8794"}, hovertemplate="%{y:,.2f}"))
     for label, color, dash, chosen in (("gained", GAIN_COLOR, "solid", [t for t in episode.trades if t.pnl > 0]),
                                        ("lost", LOSS_COLOR, "dot", [t for t in episode.trades if t.pnl <= 0])):
@@ -252,6 +268,6 @@ def plot_price_with_trades(
         y = [price for t in chosen for price in (episode.prices[t.opened], episode.prices[t.closed], None)]
         if len(chosen):
             figure.add_scatter(x=x, y=y, mode="lines", connectgaps=False, name=f"{label} ({len(chosen)})", hoverinfo="skip", line={"width": 2, "color": color, "dash": dash})
-    figure.add_traces(trade_markers(episode, episode.prices))
+    figure.add_traces([*risk_marks(episode), *trade_markers(episode, episode.prices)])
     figure.update_layout(template="algobot", title=title or f"{episode.symbol} with the trades of {episode.agent}", yaxis={"title": "price"})
     return figure

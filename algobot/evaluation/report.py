@@ -31,6 +31,7 @@ from .checks import Check, CostSensitivity, Sampling, check_targets, cost_sensit
 from .metrics import sharpe_ratio, summarise
 from .mixture_use import MixtureUse
 from .overfitting import Overfitting, judge_overfitting
+from .risk_use import RiskUse
 from .significance import Interval, Statistic, bootstrap_interval, paired_interval
 from .tracks import Track, group_tracks
 from .verdicts import Comparison, Estimate, Run, Strategy, Verdict, join_words, verdict
@@ -147,11 +148,12 @@ class SymbolReport(Settings):
     overfitting: Overfitting | None = None  # what the number of tries explains; None for a run whose tries were not kept
     mark_difference: MarkDifference | None = None
     mixture: MixtureUse | None = None       # of a mixture of experts
+    risk: RiskUse | None = None             # what each rule of the risk manager did; None: no rule was on
 
 
 class Report(Settings):
     """Everything that `report.json` holds."""
-    format: int = 2
+    format: int = 3
     headline: str
     symbols: tuple[SymbolReport, ...]
     context: ReportContext
@@ -184,6 +186,7 @@ class Contest:
     candidates: NDArray[np.float64] | None = None              # (V, N) returns of this run's candidates on the bars that chose
     mark_difference: MarkDifference | None = None              # of options: what the other mark would show
     mixture: MixtureUse | None = None                          # of a mixture of experts: what its gates did
+    risk: RiskUse | None = None                                # what the risk manager did to the agents
 
 # %% ../../nbs/5_evaluation/55_report.ipynb #00bd46b4
 def measure(track: Track) -> dict[str, float | None]:
@@ -252,7 +255,7 @@ def judge_symbol(
     return SymbolReport(symbol=first.symbol, timeframe=first.timeframe, first=str(first.timestamps[0])[:10], last=str(first.timestamps[-1])[:10],
                         bars=len(first), bars_per_year=first.bars_per_year, yardstick=contest.yardstick, agent=agent, baselines=tuple(baselines), comparisons=tuple(comparisons),
                         verdict=said, not_run=dict(contest.not_run), checks=check_targets(contest.agents, groups[contest.yardstick], sampling=sampling),
-                        costs=cost_sensitivity(contest.at_costs, sampling=sampling) if contest.at_costs else None, overfitting=overfitting, mark_difference=contest.mark_difference, mixture=contest.mixture)
+                        costs=cost_sensitivity(contest.at_costs, sampling=sampling) if contest.at_costs else None, overfitting=overfitting, mark_difference=contest.mark_difference, mixture=contest.mixture, risk=contest.risk)
 
 # %% ../../nbs/5_evaluation/55_report.ipynb #5217befd
 def judge(

@@ -281,7 +281,7 @@ def walk_section(
                 for fold in walk.folds]
         sentences = "".join(f"<li>{escaped(sentence)}</li>" for sentence in walk.in_words)
         picture = chart(plot_equity(walked[walk.market])) if walk.market in walked else ""
-        parts.append(f"<ul>{sentences}</ul>" + table(["", "learned on", "chosen on", "traded", "growth over the fold", f"of {escaped(walk.yardstick)}"], rows) + picture)
+        parts.append(f"<ul>{sentences}</ul>" + table(["", "learned on", "chosen on", "traded", "growth", escaped(walk.yardstick)], rows) + picture)
     return "<h2>Walking forward</h2>" + "".join(parts)
 
 # %% ../../nbs/5_evaluation/56_report_page.ipynb #1f8ba02a

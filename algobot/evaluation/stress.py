@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['Span', 'check_span', 'run_stages', 'StressReport', 'play_scenarios', 'measure_all', 'plot_windows', 'recovery_text',
-           'interval_text', 'stress_table', 'render_stress', 'stress_run']
+           'interval_text', 'stress_table', 'render_stress', 'check_plan', 'stress_run']
 
 # %% ../../nbs/5_evaluation/59_stress_run.ipynb #dea3e694
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,7 @@ from plotly.offline import get_plotlyjs
 from .plots import AGENT_COLOR, series_color
 from .report_page import SCRIPT, STYLE, chart, definitions, escaped, table
 from .stress_measures import StressRow, StressWindow, measure
-from .stress_play import CALM, CALM_NAME, PortfolioStage, Stage, StressSettings, TradingStage, WorstCase, find_worst_case
+from .stress_play import CALM, CALM_NAME, PortfolioStage, Stage, StressSettings, TradingStage, WorstCase, check_search, find_worst_case
 from .verdicts import Estimate, percent
 from ..foundation.settings import Settings, read_yaml, write_atomically
 from ..foundation.tracking import progress
@@ -150,10 +150,11 @@ def plot_windows(
             figure.add_scatter(x=[*bars, *bars[::-1]], y=[*high.round(5), *low[::-1].round(5)], fill="toself", fillcolor="rgba(47,111,237,0.16)", line={"width": 0}, name="agent, middle 80 %", hoverinfo="skip")
         figure.add_scatter(x=bars, y=(np.median(growth, axis=0) - 1).round(5), name=strategy, mode="lines", hovertemplate="%{y:.1%}",
                            line={"width": 2.4 if position == 0 else 1.4, "color": AGENT_COLOR if position == 0 else series_color(strategy, position)})
-    length = float(np.median([window.event_bars for window in windows]))
-    figure.add_vrect(x0=0.5, x1=0.5 + length, fillcolor="#d98200", opacity=0.14, line_width=0, annotation_text="event", annotation_position="top left")
+    if scenario != CALM_NAME:   # there nothing happens
+        length = float(np.median([window.event_bars for window in windows]))
+        figure.add_vrect(x0=0.5, x1=0.5 + length, fillcolor="#d98200", opacity=0.14, line_width=0, annotation_text="event", annotation_position="top left")
     figure.update_layout(template="algobot", title=f"{scenario} on {market}: growth since the eve, median of {len({window.draw for window in windows})} draws",
-                         xaxis={"title": "bars since the eve"}, yaxis={"title": "growth", "tickformat": ".0%"})
+                         legend={"traceorder": "reversed", "y": -0.3}, xaxis={"title": "bars since the eve"}, yaxis={"title": "growth", "tickformat": ".0%"})
     return figure
 
 # %% ../../nbs/5_evaluation/59_stress_run.ipynb #a137c992
@@ -175,9 +176,9 @@ def stress_table(report: StressReport, market: str) -> str:
     rows = []
     for scenario in dict.fromkeys(row.scenario for row in report.rows):
         own = report.row(market, scenario)
-        rows.append([escaped(scenario), interval_text(own.survival), interval_text(own.loss), percent(own.worst), escaped(recovery_text(own)), interval_text(own.filled),
-                     *(percent(report.row(market, scenario, rival).loss.value) for rival in rivals)])
-    return table(["scenario", "survived", "mean loss", "worst loss", "recovery", "filled", *(escaped(f"{rival}: mean loss") for rival in rivals)], rows)
+        losses = [percent(report.row(market, scenario, rival).loss.value) for rival in rivals]
+        rows.append([escaped(scenario), interval_text(own.survival), interval_text(own.loss), percent(own.worst), escaped(recovery_text(own)), interval_text(own.filled), *losses])
+    return table(["scenario", "survived", "mean loss", "worst loss", "recovery", "filled", *(f"<small>mean loss of</small>{escaped(rival)}" for rival in rivals)], rows)
 
 
 def render_stress(
@@ -202,6 +203,23 @@ def render_stress(
         f"<h2>Scenarios</h2>{definitions(report.scenarios)}<h2>Repeat</h2><pre>{escaped(report.command)}</pre></main><script>{SCRIPT}</script></body></html>"])
 
 # %% ../../nbs/5_evaluation/59_stress_run.ipynb #c92451d7
+def check_plan(
+    scenarios: Mapping[str, Scenario],   # to be played
+    searched: Mapping[str, Scenario],    # whose worst sizes are searched
+    settings: StressSettings,
+) -> None:
+    """Raise `ValueError` naming the scenario that could not be played, and why."""
+    for name, scenario in {**scenarios, **searched}.items():
+        if name == CALM_NAME:
+            raise ValueError(f"scenarios: {name!r} is the name of the windows to which nothing is done; another one is right")
+        for shock in scenario.shocks:
+            delay = max(shock.delay, *scenario.ranges.get(f"{shock.kind}.delay", (0, 0)))
+            if delay >= settings.after:
+                raise ValueError(f"scenarios.{name}: {shock.kind}.delay = {delay:g}, but a window ends {settings.after} bars after the eve; 0 to {settings.after - 1} are right")
+    for name, scenario in searched.items():
+        check_search(name, scenario, settings)
+
+# %% ../../nbs/5_evaluation/59_stress_run.ipynb #d9aa2bfe
 def stress_run(
     run_dir: str | Path,                         # a folder that training wrote
     span: Span = "test",                         # which days of the run's split events are put on
@@ -215,6 +233,7 @@ def stress_run(
     """Put a run through scenarios, and write `stress.json` and `stress.html` into its folder. Errors as `load_scenarios`, `open_run` and `find_worst_case`."""
     settings, book = settings or StressSettings(), load_scenarios(file)
     scenarios, searched = book.chosen(names), book.chosen(search) if search else {}
+    check_plan(scenarios, searched, settings)
     stages = run_stages(run_dir, span, settings)
     windows = [window for stage in stages for window in play_scenarios(stage, scenarios)]
     cases = [find_worst_case(stage, name, scenario, trials) for stage in stages for name, scenario in searched.items()]

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['CALM_NAME', 'CALM', 'StressSettings', 'draw_eves', 'Stage', 'event_orders', 'TradingStage', 'PortfolioStage',
-           'WorstCase', 'mean_loss', 'find_worst_case']
+           'WorstCase', 'check_search', 'mean_loss', 'find_worst_case']
 
 # %% ../../nbs/5_evaluation/59_stress_play.ipynb #d24031aa
 from collections.abc import Mapping, Sequence
@@ -172,7 +172,10 @@ class PortfolioStage:
         def window(strategy: str, values: torch.Tensor) -> StressWindow:
             return StressWindow(self.name, name, strategy, draw, values.cpu().numpy(), settings.before, bars, *event_orders(env.orders, eve + 1, bars))
 
-        windows = [window("agent", play_agent(env, self.agents[seeds[draw % len(seeds)]], self.rules.episode_length).value)]
+        agent = self.agents[seeds[draw % len(seeds)]]
+        if (check := getattr(agent, "check_environment", None)) is not None:   # an agent from a file knows what it was trained to see
+            check(env)
+        windows = [window("agent", play_agent(env, agent, self.rules.episode_length).value)]
         if not agent_only:
             windows += [window(rival, play_portfolio(env, always(regime)).value) for rival, regime in self.rivals().items()]
         return windows
@@ -190,6 +193,18 @@ class WorstCase(Settings):
     trials: int
 
 
+def check_search(
+    name: str,
+    scenario: Scenario,
+    settings: StressSettings,
+) -> None:
+    """Raise `ValueError` for a scenario without ranges, or when there are fewer than two draws."""
+    if not scenario.ranges:
+        raise ValueError(f"{name}: its sizes are fixed; a scenario with ranges is right")
+    if settings.draws < 2:
+        raise ValueError("draws = 1: at least 2 are right, half to search on and half to measure on")
+
+
 def mean_loss(stage: Stage, name: str, scenario: Scenario, draws: Sequence[int]) -> float:
     """The agent's mean loss over some draws."""
     return float(np.mean([stage.play(name, scenario, draw, agent_only=True)[0].loss for draw in draws]))
@@ -201,13 +216,10 @@ def find_worst_case(
     scenario: Scenario,   # with ranges
     trials: int = 30,
 ) -> WorstCase:
-    """The sizes within a scenario's ranges that cost the agent most. Raises `ValueError` for a scenario without ranges, or with fewer than two draws."""
+    """The sizes within a scenario's ranges that cost the agent most. Errors as `check_search`."""
     import optuna
 
-    if not scenario.ranges:
-        raise ValueError(f"{name}: its sizes are fixed; a scenario with ranges is right")
-    if stage.settings.draws < 2:
-        raise ValueError("draws = 1: at least 2 are right, half to search on and half to measure on")
+    check_search(name, scenario, stage.settings)
     searched, fresh = range(stage.settings.draws // 2), range(stage.settings.draws // 2, stage.settings.draws)
     own = {f"{shock.kind}.{field}": value for shock in scenario.shocks for field, value in shock.model_dump(exclude={"kind"}).items()}
     optuna.logging.set_verbosity(optuna.logging.WARNING)

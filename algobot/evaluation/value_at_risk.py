@@ -91,8 +91,8 @@ def forecast_tail_risk(
     windows = np.lib.stride_tricks.sliding_window_view(values[:-1], window)  # (T - window, window)
     if method != "historical":
         return np.column_stack(_normal_tail(windows, level, method == "cornish_fisher"))
-    risk = -np.quantile(windows, 1 - level, axis=1)
-    worst = windows <= -risk[:, None]
+    risk = np.quantile(-windows, level, axis=1)
+    worst = -windows >= risk[:, None]
     return np.column_stack([risk, -np.where(worst, windows, 0.0).sum(axis=1) / worst.sum(axis=1)])
 
 # %% ../../nbs/5_evaluation/50_value_at_risk.ipynb #1771f0df

@@ -105,18 +105,20 @@ def inner_step(
     with torch.enable_grad():
         points = {name: old if create_graph and old.requires_grad else old.detach().requires_grad_() for name, old in parameters.items()}
         losses = batch_loss(module, points, batch, loss)
-        gradients = torch.autograd.grad(losses.sum(), list(points.values()), create_graph=create_graph, allow_unused=True) if losses.requires_grad else ()
+        # One rate for all multiplies the loss rather than each gradient, and each derivative of these: the gradients are those of the step itself then
+        scale = torch.full_like(losses, 1.0 if isinstance(learning_rate, (Tensor, Mapping)) else -learning_rate)
+        gradients = torch.autograd.grad(losses, list(points.values()), scale, create_graph=create_graph, allow_unused=True) if losses.requires_grad else ()
         if all(gradient is None for gradient in gradients):
             raise ValueError(f"the loss depends on none of the parameters {', '.join(parameters)}: no step can be taken")
         stepped = {}
         for (name, old), gradient in zip(parameters.items(), gradients, strict=True):
-            rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
             if gradient is None:
                 stepped[name] = old
-            elif isinstance(rate, Tensor):
-                stepped[name] = torch.addcmul(old, rate, gradient, value=-1)
+            elif not isinstance(learning_rate, (Tensor, Mapping)):
+                stepped[name] = old + gradient
             else:
-                stepped[name] = torch.sub(old, gradient, alpha=rate)
+                rate = learning_rate[name] if isinstance(learning_rate, Mapping) else learning_rate
+                stepped[name] = torch.addcmul(old, rate, gradient, value=-1) if isinstance(rate, Tensor) else old - rate * gradient
     return stepped, losses.detach()
 
 # %% ../../nbs/0_foundation/07_adaptation.ipynb #9f92b353

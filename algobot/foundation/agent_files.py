@@ -71,7 +71,8 @@ def environment_differences(
     """All differences that change the meaning of observations or actions."""
     found = [text for key, what in (("observation_names", "observations"), ("action_names", "actions"))
              for text in name_differences(what, saved.get(key, []), shown.get(key, []))]
-    features = [(record.get("settings") or {}).get("features") for record in (saved, shown)]
+    # not where features are kept: that changes no number
+    features = [{name: value for name, value in ((record.get("settings") or {}).get("features") or {}).items() if name != "store"} for record in (saved, shown)]
     return found + value_differences("features", *features) + value_differences("scaler", saved.get("scaler"), shown.get("scaler"))
 
 # %% ../../nbs/0_foundation/09_agent_files.ipynb #4510caca

@@ -13,15 +13,17 @@ import torch
 from torch import Tensor
 
 # %% ../../nbs/0_foundation/05_layer_stacks.ipynb #8971fc9f
+_MINUS_ONE = torch.tensor(-1.0)
+
+
 def run_forward(inputs: Tensor, weights: Sequence[Tensor], biases: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     """Outputs (S, N, out) and the activations h_0, ..., h_{L-1} of a stack; weights (S, out, in), biases (S, out)."""
     activations = [inputs]
-    for weight, bias in zip(weights, biases, strict=True):
-        result = torch.baddbmm(bias.unsqueeze(1), activations[-1], weight.mT)
-        if len(activations) < len(weights):
-            # tanh as 2 sigmoid(2 z) - 1, which PyTorch computes several times faster on the CPU
-            activations.append(2 * torch.sigmoid(2 * result) - 1 if torch.is_grad_enabled() else result.mul_(2).sigmoid_().mul_(2).sub_(1))
-    return result, activations
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        # tanh z as 2 sigmoid(2 z) - 1, which PyTorch computes several times faster on the CPU; twice z comes out of the product
+        doubled = torch.baddbmm(bias.unsqueeze(1), activations[-1], weight.transpose(1, 2), beta=2, alpha=2)
+        activations.append(torch.add(_MINUS_ONE, torch.sigmoid(doubled) if torch.is_grad_enabled() else doubled.sigmoid_(), alpha=2))
+    return torch.baddbmm(biases[-1].unsqueeze(1), activations[-1], weights[-1].transpose(1, 2)), activations
 
 
 def run_backward(gradient: Tensor, weights: Sequence[Tensor], activations: Sequence[Tensor], wants_inputs: bool) -> tuple[list[Tensor], list[Tensor], list[Any]]:
@@ -29,7 +31,7 @@ def run_backward(gradient: Tensor, weights: Sequence[Tensor], activations: Seque
     deltas, products = [gradient], list[Tensor]()
     gradients: list[Any] = []
     for layer in range(len(weights) - 1, -1, -1):
-        gradients = [torch.bmm(deltas[0].mT, activations[layer]), deltas[0].sum(1), *gradients]
+        gradients = [torch.bmm(deltas[0].transpose(1, 2), activations[layer]), deltas[0].sum(1), *gradients]
         if layer:
             products.insert(0, torch.bmm(deltas[0], weights[layer]))
             deltas.insert(0, torch.ops.aten.tanh_backward(products[0], activations[layer]))
@@ -45,77 +47,112 @@ def run_curvature(
     wants_inputs: bool,
 ) -> list[Tensor | None]:                 # of g, the inputs, and each layer's weight and bias
     """The derivative of the gradients along some directions."""
+    add_product: Any = torch.baddbmm if torch.is_grad_enabled() else Tensor.baddbmm_
     moves: list[Any] = [directions[0]]
     for layer, (weight, activation) in enumerate(zip(weights, activations, strict=True)):
         along, shift = directions[1 + 2 * layer], directions[2 + 2 * layer]
-        result = torch.baddbmm(shift.unsqueeze(1), activation, along.mT)
+        result = torch.baddbmm(shift.unsqueeze(1), activation, along.transpose(1, 2))
         if moves[layer] is not None:
-            result = torch.baddbmm(result, moves[layer], weight.mT)
+            result = add_product(result, moves[layer], weight.transpose(1, 2))
         moves.append(torch.ops.aten.tanh_backward(result, activations[layer + 1]) if layer + 1 < len(weights) else result)
     bend: Tensor | None = None
     gradients: list[Tensor | None] = []
     for layer in range(len(weights) - 1, -1, -1):
         move, activation, delta = moves[layer], activations[layer], deltas[layer]
-        of_weight = None if move is None else torch.bmm(delta.mT, move)
+        of_weight = None if move is None else torch.bmm(delta.transpose(1, 2), move)
         if bend is not None:
-            of_weight = torch.bmm(bend.mT, activation) if of_weight is None else torch.baddbmm(of_weight, bend.mT, activation)
+            of_weight = torch.bmm(bend.transpose(1, 2), activation) if of_weight is None else add_product(of_weight, bend.transpose(1, 2), activation)
         gradients = [of_weight, None if bend is None else bend.sum(1), *gradients]
         if layer or wants_inputs:
             back = torch.bmm(delta, directions[1 + 2 * layer])
-            back = back if bend is None else torch.baddbmm(back, bend, weights[layer])
+            back = back if bend is None else add_product(back, bend, weights[layer])
         if layer:
             bend = torch.addcmul(torch.ops.aten.tanh_backward(back, activation), activation * move, products[layer - 1], value=-2)
     return [moves[-1], back if wants_inputs else None, *gradients]
 
 # %% ../../nbs/0_foundation/05_layer_stacks.ipynb #8565f9d9
-class _Stack(torch.autograd.Function):
-    """inputs, W_1, b_1, ..., W_L, b_L -> outputs."""
+def _parts(values: Sequence[Any], count: int) -> list[Sequence[Any]]:
+    """A sequence in `count` parts of equal length."""
+    length = len(values) // count
+    return [values[index * length : (index + 1) * length] for index in range(count)]
+
+
+def _total(values: Sequence[Any]) -> Any:
+    """The sum of tensors, or None of Nones."""
+    return None if values[0] is None else sum(values[1:], values[0])
+
+
+def _backward_of(gradient: Tensor, tensors: Sequence[Tensor], wants_inputs: bool) -> tuple[list[Tensor], list[Tensor], list[Any]]:
+    """`run_backward` from what a network has saved: W_1, b_1, ..., h_0, ..., h_{L-1}."""
+    depth = len(tensors) // 3
+    return run_backward(gradient, tensors[: 2 * depth : 2], tensors[2 * depth :], wants_inputs)
+
+
+class _Stacks(torch.autograd.Function):
+    """count, inputs, W_1, b_1, ..., W_L, b_L of each network -> outputs of each."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, *parameters: Tensor) -> Tensor:
-        outputs, activations = run_forward(inputs, parameters[::2], parameters[1::2])
-        ctx.save_for_backward(*parameters, *activations)
-        return outputs
+    def forward(ctx: Any, count: int, inputs: Tensor, *parameters: Tensor) -> Any:
+        outputs, saved = list[Tensor](), list[Tensor]()
+        for own in _parts(parameters, count):
+            result, activations = run_forward(inputs, own[::2], own[1::2])
+            outputs.append(result)
+            saved += [*own, *activations]
+        ctx.save_for_backward(*saved)
+        return tuple(outputs)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        return _StackGradient.apply(ctx.needs_input_grad[0], gradient, *ctx.saved_tensors)
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        saved, count, wants_inputs = ctx.saved_tensors, len(gradients), ctx.needs_input_grad[1]
+        if torch.is_grad_enabled():
+            return None, *_StacksGradient.apply(count, wants_inputs, *gradients, *saved)
+        each = [_backward_of(gradient, own, wants_inputs)[2] for gradient, own in zip(gradients, _parts(saved, count), strict=True)]
+        return None, _total([one[0] for one in each]), *(values for one in each for values in one[1:])
 
 
-class _StackGradient(torch.autograd.Function):
-    """g, W_1, b_1, ..., h_0, ..., h_{L-1} -> gradients of the inputs and of W_1, b_1, ... All but h_0 of the activations are seen as functions of the others."""
+class _StacksGradient(torch.autograd.Function):
+    """count, g of each network, and W_1, b_1, ..., h_0, ..., h_{L-1} of each -> gradients of the inputs and of each W_1, b_1, ... All but h_0 of the activations are seen as functions of the others."""
 
     @staticmethod
-    def forward(ctx: Any, wants_inputs: bool, gradient: Tensor, *tensors: Tensor) -> Any:
-        depth = len(tensors) // 3
-        weights, activations = tensors[: 2 * depth : 2], tensors[2 * depth :]
-        deltas, products, gradients = run_backward(gradient, weights, activations, wants_inputs)
-        ctx.save_for_backward(*tensors, *deltas[:-1], *products, gradient)
-        ctx.wants_inputs, ctx.depth = wants_inputs, depth
-        return tuple(gradients)
+    def forward(ctx: Any, count: int, wants_inputs: bool, *tensors: Tensor) -> Any:
+        each, kept = list[list[Any]](), list[Tensor]()
+        for gradient, own in zip(tensors[:count], _parts(tensors[count:], count), strict=True):
+            deltas, products, gradients = _backward_of(gradient, own, wants_inputs)
+            each.append(gradients)
+            kept += [*own, *deltas, *products]
+        ctx.save_for_backward(*kept)
+        ctx.wants_inputs, ctx.count = wants_inputs, count
+        return _total([one[0] for one in each]), *(values for one in each for values in one[1:])
 
     @staticmethod
     def backward(ctx: Any, *directions: Any) -> Any:
-        depth, wants_inputs, saved = ctx.depth, ctx.wants_inputs, ctx.saved_tensors
-        weights, biases, activations = saved[: 2 * depth : 2], saved[1 : 2 * depth : 2], saved[2 * depth : 3 * depth]
-        if torch.is_grad_enabled():
-            activations = run_forward(activations[0], weights, biases)[1]
-            deltas, products, _ = run_backward(saved[-1], weights, activations, wants_inputs)
-        else:
-            deltas, products = [*saved[3 * depth : 4 * depth - 1], saved[-1]], saved[4 * depth - 1 : -1]
-        of_gradient, of_inputs, *rest = run_curvature(directions, weights, activations, deltas, products, wants_inputs)
-        return None, of_gradient, *rest, of_inputs, *(None,) * (depth - 1)
+        of_gradients, of_inputs, rest = [], [], []
+        for along, saved in zip(_parts(directions[1:], ctx.count), _parts(ctx.saved_tensors, ctx.count), strict=True):
+            depth = (len(saved) + 1) // 5
+            weights, activations, deltas, products = saved[: 2 * depth : 2], saved[2 * depth : 3 * depth], saved[3 * depth : 4 * depth], saved[4 * depth :]
+            if torch.is_grad_enabled():
+                activations = run_forward(activations[0], weights, saved[1 : 2 * depth : 2])[1]
+                deltas, products, _ = run_backward(deltas[-1], weights, activations, ctx.wants_inputs)
+            of_gradient, of_input, *of_parameters = run_curvature([directions[0], *along], weights, activations, deltas, products, ctx.wants_inputs)
+            of_gradients.append(of_gradient)
+            of_inputs.append(of_input)
+            rest += [*of_parameters, of_input, *(None,) * (depth - 1)]
+        return None, None, *of_gradients, *rest
 
 # %% ../../nbs/0_foundation/05_layer_stacks.ipynb #1a052241
 def stacked_layers(
-    inputs: Tensor,              # (*sets, ..., in)
-    parameters: Sequence[Tensor],  # W_1 (*sets, units, in), b_1 (*sets, units), W_2, b_2, ...
-) -> Tensor:                     # (*sets, ..., out)
-    """Linear layers with `tanh` between them, for several sets of weights at once. Raises `ValueError` when the inputs' leading dimensions are not the sets."""
-    sets = parameters[0].shape[:-2]
+    inputs: Tensor,                # (*sets, ..., in), the same for all networks
+    *networks: Sequence[Tensor],   # of each W_1 (*sets, units, in), b_1 (*sets, units), W_2, b_2, ...; all equally deep
+) -> tuple[Tensor, ...]:           # (*sets, ..., out) of each
+    """Linear layers with `tanh` between them, for several sets of weights at once. Raises `ValueError` when the inputs' leading dimensions are not the sets, or for unequal depths."""
+    sets, parameters = networks[0][0].shape[:-2], [values for network in networks for values in network]
     if inputs.shape[: len(sets)] != sets or inputs.dim() <= len(sets) + 1:
-        raise ValueError(f"weights stacked as {list(sets)} need inputs {[*sets, 'B', parameters[0].shape[-1]]}, not {list(inputs.shape)}")
+        raise ValueError(f"weights stacked as {list(sets)} need inputs {[*sets, 'B', networks[0][0].shape[-1]]}, not {list(inputs.shape)}")
+    if len(parameters) != len(networks) * len(networks[0]):
+        raise ValueError(f"networks have {[len(network) // 2 for network in networks]} layers: all should have the same number")
+    if len(sets) == 1 and inputs.dim() == 3:
+        return _Stacks.apply(len(networks), inputs, *parameters)
     count = sets.numel()
     flat = [values.reshape(count, *values.shape[len(sets):]) for values in parameters]
-    outputs = _Stack.apply(inputs.reshape(count, -1, inputs.shape[-1]), *flat)
-    return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1])
+    outputs = _Stacks.apply(len(networks), inputs.reshape(count, -1, inputs.shape[-1]), *flat)
+    return tuple(output.reshape(*inputs.shape[:-1], output.shape[-1]) for output in outputs)

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['MASKED_LOGIT', 'ACTIVATIONS', 'PolicyClass', 'POLICIES', 'masked_log_probs', 'entropy_of', 'sample_actions', 'tanh',
-           'Tanh', 'Linear', 'LayerNorm', 'LayerStack', 'layer_stack', 'GRUCell', 'Policy', 'register_policy',
-           'build_policy']
+           'Tanh', 'Linear', 'LayerNorm', 'LayerStack', 'side_by_side', 'layer_stack', 'GRUCell', 'Policy',
+           'register_policy', 'build_policy']
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #60b75e00
 import importlib
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #61dc511c
+from .gru_steps import gru_steps
 from .layer_stacks import stacked_layers
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #b3f4b7ac
@@ -131,12 +132,19 @@ class LayerStack(nn.Sequential):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Outputs (..., out) for inputs (..., in), each set of weights with its own."""
-        first: Any = self[0]
-        if first.weight.dim() == 2 or not torch.is_grad_enabled() or not all(isinstance(layer, (Linear, Tanh)) for layer in self):
-            return super().forward(inputs)
-        if torch.is_autocast_enabled(inputs.device.type):  # changes the precision from one operation to the next
-            return super().forward(inputs)
-        return stacked_layers(inputs, [values for layer in self if isinstance(layer, Linear) for values in (layer.weight, layer.bias)])
+        return side_by_side(inputs, self)[0]
+
+
+def side_by_side(
+    inputs: Tensor,        # (..., in)
+    *stacks: LayerStack,   # equally deep
+) -> tuple[Tensor, ...]:   # outputs (..., out) of each
+    """Several stacks with the same inputs; one operation together where each alone would be one."""
+    first: Any = stacks[0][0]
+    if (first.weight.dim() == 2 or not torch.is_grad_enabled() or torch.is_autocast_enabled(inputs.device.type)   # autocast changes the precision between operations
+            or not all(isinstance(layer, (Linear, Tanh)) for stack in stacks for layer in stack)):
+        return tuple(nn.Sequential.forward(stack, inputs) for stack in stacks)
+    return stacked_layers(inputs, *([values for layer in stack if isinstance(layer, Linear) for values in (layer.weight, layer.bias)] for stack in stacks))
 
 
 def layer_stack(
@@ -192,11 +200,16 @@ class GRUCell(nn.Module):
         state: Tensor,                  # (..., B, H) before the first
         starts: Tensor | None = None,   # (..., L, B) bool, True: an episode begins, the state before this step is 0
     ) -> Tensor:                        # (..., L, B, H) the state after each step
-        """Many steps in a row."""
-        keep = None if starts is None else (~starts).to(state.dtype)[..., None].unbind(-3)
+        """Many steps in a row; on the CPU and with a gradient asked for they are one operation (`gru_steps`)."""
+        first: Any = self.inputs
+        second: Any = self.hidden
+        keep = None if starts is None else (~starts).to(state.dtype)[..., None]
+        if (torch.is_grad_enabled() and inputs.dim() == 3 and first.weight.dim() == 2 and inputs.device.type == "cpu"
+                and inputs.dtype == state.dtype == first.weight.dtype and not torch.is_autocast_enabled("cpu")):
+            return gru_steps(inputs, state, first.weight, first.bias, second.weight, second.bias, keep)
         states = []
-        for step, projected in enumerate(self.inputs(inputs).unbind(-3)):
-            state = self.advance(projected, state if keep is None else state * keep[step])
+        for step, projected in enumerate(first(inputs).unbind(-3)):
+            state = self.advance(projected, state if keep is None else state * keep.select(-3, step))
             states.append(state)
         return torch.stack(states, dim=-3)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PART_ROWS', 'FeaturePart', 'open_feature_part', 'write_feature_part', 'read_feature_rows', 'Update', 'part_key',
-           'FeatureWriter', 'FeatureStore']
+           'FeatureWriter', 'known_rows', 'FeatureStore']
 
 # %% ../../nbs/1_market/13_feature_store.ipynb #7015d32e
 import hashlib
@@ -22,7 +22,7 @@ from filelock import FileLock
 from ..foundation.settings import write_atomically
 from .bar_files import StoreError, bars_path, cache_path, content_digest, list_tasks, part_paths, writable_root
 from .bar_series import BarSource
-from .bars import Moment, show_time
+from .bars import COLUMNS, Bars, Moment, show_time
 from .feature_set import Features, FeatureSet, compute_feature_set, load_feature_set
 from .store import StoreReader
 
@@ -187,7 +187,25 @@ class FeatureWriter:
             write_feature_part(self._path(source.symbol, source.timeframe, first), part_key(self.feature_set, source, first, stop), first, stamps, values, self.names)
         return held
 
-# %% ../../nbs/1_market/13_feature_store.ipynb #5ef5bba3
+# %% ../../nbs/1_market/13_feature_store.ipynb #55f04648
+def known_rows(
+    store: StoreReader,
+    bars: Bars,   # T of any series
+) -> tuple[int, int]:   # leading bars that are the stored ones to the bit, and the stored row of the first
+    """How much of some bars is in the store of bars."""
+    try:
+        source = store.source(bars.symbol, bars.timeframe)
+    except StoreError:
+        return 0, 0
+    start = source.index_at(bars.timestamps[0]) if len(bars) else len(source)
+    count = min(len(bars), len(source) - start)
+    if count < 1:
+        return 0, start
+    stored = source.window(start, count)
+    same = np.all([getattr(stored, field) == getattr(bars, field)[:count] for field in COLUMNS], axis=0)
+    return count if same.all() else int(same.argmin()), start
+
+# %% ../../nbs/1_market/13_feature_store.ipynb #5175759c
 class FeatureStore(FeatureWriter):
     """The indicators of one set for all stored bars, computed where they are missing. Raises `StoreError` naming the file or series that is wrong."""
 
@@ -216,6 +234,24 @@ class FeatureStore(FeatureWriter):
     def load(self, symbol: str, timeframe: str) -> Features:
         """All rows of a series, (T, F), before any z-score."""
         return self.window(symbol, timeframe, 0, len(self.bars.source(symbol, timeframe)))
+
+    def compute(
+        self,
+        bars: Bars,          # T of any series
+    ) -> np.ndarray:         # (T, F) float64, NaN before each column's own first row
+        """What `compute_feature_set` gives, to the bit; the leading rows whose bars are the stored ones are read, the others computed."""
+        known, start = known_rows(self.bars, bars)
+        if known <= self.feature_set.warmup:   # too few to be worth bringing the store up to date
+            return compute_feature_set(bars, self.feature_set)
+        try:
+            rows = self.window(bars.symbol, bars.timeframe, start, known)
+        except (OSError, StoreError) as error:   # a folder that cannot be written to, a page that the disk has damaged
+            warnings.warn(f"{self.root}: {error}; indicators are computed each time", stacklevel=2)
+            return compute_feature_set(bars, self.feature_set)
+        values: np.ndarray = rows.values  # noqa: PD011
+        for column, lookback in enumerate(self.feature_set.lookbacks.values()):
+            values[:lookback, column] = np.nan   # made of bars before these
+        return values if known == len(bars) else np.concatenate([values, compute_feature_set(bars, self.feature_set, known)])
 
     def contents(self) -> pd.DataFrame:
         """What the store holds: a line for each series."""

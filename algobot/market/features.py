@@ -10,6 +10,7 @@ __all__ = ['FeatureSettings', 'average_true_range', 'feature_lookbacks', 'moment
 # %% ../../nbs/1_market/13_features.ipynb #70e219a5
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +23,9 @@ from ..foundation.compiled import compiled
 from ..foundation.settings import Settings, SettingsError, parse_settings, write_atomically
 from .bars import Bars
 from .feature_set import Features, FeatureSet, compute_feature_set, load_feature_set, safe_divide
+from .feature_store import FeatureStore
 from .forward_looking import refuse_forward_looking
+from .store import StoreError, StoreReader
 
 # %% ../../nbs/1_market/13_features.ipynb #6ec9dcb2
 class FeatureSettings(Settings):
@@ -42,6 +45,7 @@ class FeatureSettings(Settings):
     zscore_window: int = Field(252, ge=2, description="bars in the rolling z-score")
     clip: float = Field(5.0, gt=0, description="normalised values are limited to +-clip")
     indicators: FeatureSet | None = Field(None, description="a declared set, or the path of its file: its columns instead of those above; atr_period then is the premium's only")
+    store: str | None = Field("data/bars", description="the store of bars beside which, in a folder `features`, the columns of a declared set are kept; no number depends on it. null: computed each time")
 
     @field_validator("indicators", mode="before")
     @classmethod
@@ -152,6 +156,21 @@ def volume_features(
     return {"volume": np.where(mean == 0.0, 0.0, safe_divide(bars.volume, mean) - 1.0)}
 
 # %% ../../nbs/1_market/13_features.ipynb #771e4684
+@lru_cache(maxsize=8)
+def _opened(
+    definition: str,       # of the set, as JSON
+    store: str | None,     # of bars
+) -> FeatureStore | None:
+    """The columns beside a store of bars, opened once for each process; None when there is no such store."""
+    if store is None:
+        return None
+    try:
+        bars = StoreReader(store)
+    except StoreError:
+        return None
+    return FeatureStore(FeatureSet.model_validate_json(definition), bars, bars.root.with_name("features"))
+
+# %% ../../nbs/1_market/13_features.ipynb #1026bd57
 def compute_features(
     bars: Bars,                                # T bars
     settings: FeatureSettings | None = None,   # None: the defaults
@@ -160,7 +179,9 @@ def compute_features(
     settings = settings or FeatureSettings()
     lookbacks = feature_lookbacks(settings)
     if settings.indicators is not None:
-        return Features(compute_feature_set(bars, settings.indicators), tuple(lookbacks), settings.indicators.warmup)
+        store = _opened(settings.indicators.model_dump_json(), settings.store)
+        values = compute_feature_set(bars, settings.indicators) if store is None else store.compute(bars)
+        return Features(values, tuple(lookbacks), settings.indicators.warmup)
     columns = momentum_features(bars, settings) | trend_features(bars, settings) | volume_features(bars, settings)
     values = np.column_stack([columns[name] for name in lookbacks]).astype(np.float64, copy=False)
     return Features(np.ascontiguousarray(values), tuple(lookbacks), max(lookbacks.values()))

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['PRICE_COLUMNS', 'OPEN', 'HIGH', 'LOW', 'CLOSE', 'ATR', 'PREMIUM', 'DAY', 'ENVIRONMENT_DTYPE', 'MARKET_DTYPE',
-           'ACCOUNT_FEATURES', 'SEEN', 'OBSERVATION_LIMIT', 'OUTPUT_COLUMNS', 'TERMS', 'OUT', 'RUNNING', 'TERMINATED',
-           'TRUNCATED', 'OVER', 'NO_SUCH_ACTION', 'borrow', 'PLACES_DTYPE', 'PIN_DTYPE', 'action_names',
-           'decode_action', 'observe', 'is_ruined', 'write_outputs', 'trade_bar', 'encode_order', 'restrain',
-           'advance_environment', 'step_environment', 'Places', 'step_at', 'draw_number', 'place_environment',
-           'begin_episode', 'draw_episode', 'blank_environments']
+           'ACCOUNT_FEATURES', 'SEEN', 'OBSERVATION_LIMIT', 'CHUNK', 'OUTPUT_COLUMNS', 'TERMS', 'OUT', 'RUNNING',
+           'TERMINATED', 'TRUNCATED', 'OVER', 'NO_SUCH_ACTION', 'borrow', 'PLACES_DTYPE', 'PIN_DTYPE', 'action_names',
+           'decode_action', 'copy_features', 'observe', 'is_ruined', 'write_outputs', 'trade_bar', 'encode_order',
+           'restrain', 'advance_environment', 'step_environment', 'Places', 'step_at', 'draw_number',
+           'place_environment', 'begin_episode', 'draw_episode', 'blank_environments']
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #c22d567a
 import math
@@ -22,9 +22,10 @@ from numba.extending import intrinsic
 
 from ..foundation.compiled import compiled
 from ..foundation.slice_pool import pointer_to
-from .accounts import ACCOUNT_DTYPE, RULES_DTYPE, Direction, OrderResult, new_accounts
-from .action_mask import preview_order, write_mask
-from .engine import fill_at_close
+from ..market.gather import copy_bytes
+from .accounts import ACCOUNT_DTYPE, RULES_DTYPE, Direction, ExitReason, OrderResult, new_accounts
+from .action_mask import preview_plan, write_mask
+from .engine import carry_position, fill_plan, mark, plan_order
 from .limits import RISK_RULES_DTYPE, RISK_STATE_DTYPE
 from .rewards import LEDGER_TERMS, REWARD_RULES_DTYPE, REWARD_STATE_DTYPE, distance_to_trail, score_step, start_rewards
 from .risk import manage_order
@@ -90,7 +91,24 @@ OBSERVATION_LIMIT = 10.0  # every number of an observation lies within +- this
 
 @compiled
 def _limit(value: float) -> float:
-    return -OBSERVATION_LIMIT if value < -OBSERVATION_LIMIT else (OBSERVATION_LIMIT if value > OBSERVATION_LIMIT else value)
+    return min(max(value, -OBSERVATION_LIMIT), OBSERVATION_LIMIT)  # two instructions, no branch
+
+
+CHUNK = 8  # float32 in a wide register
+
+
+@compiled
+def copy_features(observation: np.ndarray, features: np.ndarray, row: Any) -> None:
+    """Copy a row of features to the beginning of an observation, eight numbers at a time, the last eight over what of them is there already."""
+    width = features.shape[1]
+    if width < CHUNK:
+        for column in range(width):
+            observation[column] = features[row, column]
+        return
+    source, target, last = features[row].ctypes.data, observation.ctypes.data, 4 * (width - CHUNK)
+    for begin in range(0, last, 4 * CHUNK):
+        copy_bytes(target + begin, source + begin, 4 * CHUNK)
+    copy_bytes(target + last, source + last, 4 * CHUNK)
 
 
 @compiled
@@ -103,27 +121,26 @@ def observe(
     mask: np.ndarray,         # (A,) int8, overwritten
 ) -> None:
     """Write the observation and the action mask at the environment's row."""
-    account, rules, row, width = environment.account, market.rules, environment.row, features.shape[1]
-    for column in range(width):
-        observation[column] = features[row, column]
+    account, rules, row, width, most = environment.account, market.rules, np.uintp(environment.row), features.shape[1], float(market.max_quantity)
+    copy_features(observation, features, row)
     price, atr, premium = prices[row, CLOSE], prices[row, ATR], prices[row, PREMIUM]
     largest_long, largest_short = write_mask(account, rules, market.max_quantity, price, market.gap_allowance * atr, premium, mask)
-    sign = 1.0 if account.quantity > 0.0 else (-1.0 if account.quantity < 0.0 else 0.0)
+    side = math.copysign(1.0, account.quantity) if account.quantity != 0.0 else 0.0
     _, _, cost, margin, _, _ = entry_terms(rules, 1, 1.0, price, premium)
     share = rules.max_premium_share if rules.is_option else 1.0
     equity = max(account.equity, 1e-9 * account.initial_capital)
     own = observation[width:]
-    own[SEEN.position] = _limit(account.quantity / market.max_quantity)
+    own[SEEN.position] = _limit(account.quantity / most)
     own[SEEN.unrealised_pnl] = _limit(account.unrealised_pnl / (rules.max_drawdown * account.initial_capital))
     own[SEEN.growth] = _limit(math.log(equity / account.initial_capital) / rules.max_drawdown)
     own[SEEN.drawdown] = _limit(account.drawdown / rules.max_drawdown)
-    own[SEEN.distance_to_trail] = _limit(distance_to_trail(account.quantity, price, account.trailing_stop, atr))
-    own[SEEN.move] = _limit(sign * (price - account.entry_price) / atr if atr > 0.0 else 0.0)
+    own[SEEN.distance_to_trail] = _limit(environment.reward.distance)
+    own[SEEN.move] = _limit(side * (price - account.entry_price) / atr if atr > 0.0 else 0.0)
     own[SEEN.time_held] = _limit(account.bars_held / rules.expiry_bars)
     own[SEEN.premium] = _limit(10.0 * premium / price if rules.is_option else 0.0)
     own[SEEN.lot_cost] = _limit((cost + margin) / (share * equity))
-    own[SEEN.can_long] = largest_long / market.max_quantity
-    own[SEEN.can_short] = largest_short / market.max_quantity
+    own[SEEN.can_long] = largest_long / most
+    own[SEEN.can_short] = largest_short / most
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #e8774687
 @compiled
@@ -186,11 +203,17 @@ def trade_bar(
     before: np.ndarray,  # (6,) prices of the deciding bar
     bar: np.ndarray,     # (6,) prices of the next one
 ) -> int:                # `OrderResult`
-    """Judge the order at the decision, then fill it and carry the account over the next bar."""
-    allowed = preview_order(account, rules, direction, quantity, before[CLOSE], gap, before[PREMIUM])
-    order, price = direction if allowed == OrderResult.FILLED else 0, before[CLOSE] if rules.fill_at_close else bar[OPEN]
-    result = fill_at_close(account, rules, order, quantity, price, bar[OPEN], bar[HIGH], bar[LOW], bar[CLOSE], before[ATR], before[PREMIUM])
-    return result if allowed == OrderResult.FILLED else allowed
+    """Plan and judge the order at the decision, then fill it and carry the account over the next bar, as `fill_at_close` does."""
+    result, closing, opening = plan_order(account, rules, direction, quantity, before[CLOSE], before[PREMIUM])
+    if result == OrderResult.FILLED:
+        result = preview_plan(account, rules, direction, closing, opening, before[CLOSE], gap, before[PREMIUM])
+    account.exit_reason = ExitReason.NONE
+    if result == OrderResult.FILLED:
+        result = fill_plan(account, rules, direction, closing, opening, before[CLOSE] if rules.fill_at_close else bar[OPEN], before[PREMIUM])
+    if account.quantity != 0.0:
+        carry_position(account, rules, bar[OPEN], bar[HIGH], bar[LOW], bar[CLOSE], before[ATR])
+    mark(account, rules, bar[CLOSE])
+    return result
 
 
 @compiled
@@ -227,7 +250,7 @@ def advance_environment(
     output: np.ndarray,   # (O,) overwritten
 ) -> int:                 # RUNNING, TERMINATED, TRUNCATED; OVER or NO_SUCH_ACTION where nothing was done
     """Order, bar, end and reward."""
-    account, rules, reward_state, row = environment.account, market.rules, environment.reward, environment.row
+    account, rules, reward_state, row = environment.account, market.rules, environment.reward, np.uintp(environment.row)
     if environment.over != 0:
         return OVER
     if action < 0 or action >= 2 + 2 * market.max_quantity:
@@ -236,18 +259,18 @@ def advance_environment(
     if market.risk.active:
         direction, quantity = restrain(environment, market, prices, direction, quantity)
     held, traded = account.quantity, account.traded_value
-    result = trade_bar(account, rules, direction, quantity, market.gap_allowance * prices[row, ATR], prices[row], prices[row + 1])
-    row += 1
-    environment.row = row
+    result = trade_bar(account, rules, direction, quantity, market.gap_allowance * prices[row, ATR], prices[row], prices[row + np.uintp(1)])
+    row += np.uintp(1)
+    environment.row += 1
     price, atr = prices[row, CLOSE], prices[row, ATR]
     terminated = account.drawdown > rules.max_drawdown or is_ruined(account, rules, price, prices[row, PREMIUM])
     filled = result == OrderResult.FILLED
-    reduced = filled and held != 0.0 and (direction == Direction.CLOSE or direction * held < 0.0 or quantity < abs(held)) and environment.risk.reasons == 0
+    reduced = filled & (held != 0.0) & ((direction == Direction.CLOSE) | (direction * held < 0.0) | (quantity < abs(held))) & (environment.risk.reasons == 0)
     distance = distance_to_trail(account.quantity, price, account.trailing_stop, atr)
     reward = score_step(reward_state, market.reward, account.equity, account.drawdown, account.fees_paid, account.realised_pnl, account.quantity,
                         account.unrealised_pnl, account.trailing_stop, distance, atr, filled, reduced, terminated, output[:TERMS])
     write_outputs(environment, price, market.offset, account.traded_value - traded, reward, result, output)
-    truncated = row >= environment.last_row and not terminated
+    truncated = environment.row >= environment.last_row and not terminated
     environment.over = 1 if terminated or truncated else 0
     return TERMINATED if terminated else (TRUNCATED if truncated else RUNNING)
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['OBSERVATION_BOUND', 'PortfolioSettings', 'portfolio_observation_names', 'add_rows', 'advance_tensors',
-           'PortfolioBuffers', 'PortfolioViews', 'PortfolioEnv', 'check_days', 'episode_metrics']
+           'PortfolioBuffers', 'PortfolioViews', 'PortfolioDays', 'PortfolioEnv', 'check_days', 'episode_metrics']
 
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #ef28fe8d
 from collections.abc import Mapping
@@ -147,7 +147,8 @@ class PortfolioBuffers:
         self._each, self._none = torch.arange(self.count, device=self.device), torch.zeros(self.count, dtype=torch.float64, device=self.device)
         self._observations = torch.zeros(self.count, names, device=self.device)
         self._graph: Any = None
-        tensors = self._tables.features, self._tables.returns, self._tables.benchmark, self._rows, self._ledger, self._outcomes, self._observations
+        days = torch.cat([self._tables.returns, self._tables.benchmark[None]]).T.contiguous()
+        tensors = self._tables.features, days, self._rows, self._ledger, self._outcomes, self._observations
         self._loop = PortfolioLoop(*(tensor.numpy() for tensor in tensors)) if self.fused else None
         self._regimes: Any = (self._targets.numpy(), self._keeps.numpy()) if self.fused else ()
 
@@ -202,8 +203,30 @@ class PortfolioViews(PortfolioBuffers):
         if state["generator"].numel() == self.generator.get_state().numel():   # a GPU's generator does not fit a CPU's
             self.generator.set_state(state["generator"].cpu())
 
+# %% ../../nbs/2_simulation/26_portfolio_env.ipynb #5e29194e
+class PortfolioDays(PortfolioViews):
+    """What a day does to the portfolios."""
+
+    def _advance(self, actions: Tensor) -> None:
+        """One day in either form."""
+        targets, keeps, regimes = self._targets, self._keeps, self._regimes
+        if self.risk.active:   # each portfolio has a target of its own
+            actions, targets, keeps = self._each, self._permitted(actions), self._none
+            regimes = (targets.numpy(), keeps.numpy()) if self.fused else ()
+        if self._loop is not None:
+            self._loop.step(self.config.cost_rate, actions.numpy(), regimes, self.threads)
+        else:
+            advance_tensors(self.config.cost_rate, actions, targets, keeps, self._tables, self._rows, self._ledger, self._outcomes, self._observations)
+
+    def _permitted(self, actions: Tensor) -> Tensor:
+        """The weights (N, A) that the risk manager leaves of those that the actions mean."""
+        assets = len(self.regimes.assets)
+        held = self._ledger[:assets]
+        meant = self._targets.index_select(0, actions).T + held * self._keeps.index_select(0, actions)
+        return self.risk.permit(meant, held, self._ledger[assets + VALUE], self._rows).T.contiguous()
+
 # %% ../../nbs/2_simulation/26_portfolio_env.ipynb #b81526d2
-class PortfolioEnv(PortfolioViews):
+class PortfolioEnv(PortfolioDays):
     """N portfolios on one market, stepped together.
 
     `reset` and `step` return tensors that the next call overwrites: copy what should stay. Observations (N, O) float32, rewards (N,) float64; actions (N,) int64, the
@@ -249,24 +272,6 @@ class PortfolioEnv(PortfolioViews):
             self._advance(actions)
         self.steps += 1
         return self._observations, self._outcomes[0], self.steps == self.length
-
-    def _advance(self, actions: Tensor) -> None:
-        """One day in either form."""
-        targets, keeps, regimes = self._targets, self._keeps, self._regimes
-        if self.risk.active:   # each portfolio has a target of its own
-            actions, targets, keeps = self._each, self._permitted(actions), self._none
-            regimes = (targets.numpy(), keeps.numpy()) if self.fused else ()
-        if self._loop is not None:
-            self._loop.step(self.config.cost_rate, actions.numpy(), regimes, self.threads)
-        else:
-            advance_tensors(self.config.cost_rate, actions, targets, keeps, self._tables, self._rows, self._ledger, self._outcomes, self._observations)
-
-    def _permitted(self, actions: Tensor) -> Tensor:
-        """The weights (N, A) that the risk manager leaves of those that the actions mean."""
-        assets = len(self.regimes.assets)
-        held = self._ledger[:assets]
-        meant = self._targets.index_select(0, actions).T + held * self._keeps.index_select(0, actions)
-        return self.risk.permit(meant, held, self._ledger[assets + VALUE], self._rows).T.contiguous()
 
     def capture(self) -> None:
         """Record the step as a CUDA graph, which later steps replay. Ends a running episode. Raises `ValueError` on another device."""

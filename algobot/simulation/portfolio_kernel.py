@@ -32,8 +32,7 @@ def advance_portfolio(
     targets: np.ndarray,       # (R, A)
     keeps: np.ndarray,         # (R,) 1 where the regime keeps, else 0
     features: np.ndarray,      # (T, 3K) float32, K = A - 1
-    returns: np.ndarray,       # (K, T)
-    benchmark: np.ndarray,     # (T,)
+    days: np.ndarray,          # (T, K + 1), the assets' returns and the benchmark's: what a day needs lies in one place
     rows: np.ndarray,          # (N,) int64, the day of each portfolio; this and what follows is overwritten
     ledger: np.ndarray,        # (A + 9, N) or wider
     outcomes: np.ndarray,      # (3, N)
@@ -47,7 +46,7 @@ def advance_portfolio(
         held = ledger[asset, slot]
         target = targets[action, asset] + held * keep
         if asset > 0:
-            gain = target * returns[asset - 1, row]
+            gain = target * days[row, asset - 1]
             turnover += abs(target - held)
             gross += gain
             target += gain
@@ -57,7 +56,7 @@ def advance_portfolio(
     for asset in range(assets):
         weight = ledger[asset, slot] * shrink
         ledger[asset, slot], observation[width + asset] = weight, weight
-    reward, value = net - benchmark[row], ledger[assets + VALUE, slot] * (net + 1.0)
+    reward, value = net - days[row, assets - 1], ledger[assets + VALUE, slot] * (net + 1.0)
     outcomes[0, slot], outcomes[1, slot], outcomes[2, slot] = reward, net, turnover
     peak = max(ledger[assets + PEAK, slot], value)
     drawdown = 1.0 - value / peak
@@ -71,9 +70,9 @@ def advance_portfolio(
     observation[width + assets], observation[width + assets + 1] = value - 1.0, drawdown
 
 # %% ../../nbs/2_simulation/26_portfolio_kernel.ipynb #438e9531
-LOOP_ARRAYS = ("actions", "targets", "keeps", "features", "returns", "benchmark", "rows", "ledger", "outcomes", "observations")
+LOOP_ARRAYS = ("actions", "targets", "keeps", "features", "days", "rows", "ledger", "outcomes", "observations")
 LOOP_DTYPE = np.dtype([*((name, np.int64) for name in LOOP_ARRAYS),  # addresses, as `advance_portfolio` takes the arrays
-                       *((name, np.int64) for name in ("assets", "count", "regimes", "days", "line", "width")),  # A, N, R, T, columns of the ledger, O
+                       *((name, np.int64) for name in ("assets", "count", "regimes", "length", "line", "width")),  # A, N, R, T, columns of the ledger, O
                        ("cost_rate", np.float64)])
 
 
@@ -84,18 +83,18 @@ def portfolio_range(
 ) -> None:
     """One day of some of the portfolios."""
     at = carray(pointer_to(place), 1, LOOP_DTYPE)[0]
-    assets, days, cost_rate = at.assets, at.days, at.cost_rate
+    assets, cost_rate = at.assets, at.cost_rate
     actions, rows = carray(pointer_to(at.actions), (at.count,), np.int64), carray(pointer_to(at.rows), (at.count,), np.int64)
     targets, keeps = carray(pointer_to(at.targets), (at.regimes, assets), np.float64), carray(pointer_to(at.keeps), (at.regimes,), np.float64)
-    features, returns = carray(pointer_to(at.features), (days, 3 * (assets - 1)), np.float32), carray(pointer_to(at.returns), (assets - 1, days), np.float64)
-    benchmark, ledger = carray(pointer_to(at.benchmark), (days,), np.float64), carray(pointer_to(at.ledger), (assets + LEDGER_ROWS, at.line), np.float64)
+    features, days = carray(pointer_to(at.features), (at.length, 3 * (assets - 1)), np.float32), carray(pointer_to(at.days), (at.length, assets), np.float64)
+    ledger = carray(pointer_to(at.ledger), (assets + LEDGER_ROWS, at.line), np.float64)
     outcomes, observations = carray(pointer_to(at.outcomes), (len(OUTCOMES), at.count), np.float64), carray(pointer_to(at.observations), (at.count, at.width), np.float32)
     if assets == 4:
         for slot in range(first, end):
-            advance_portfolio(slot, 4, cost_rate, actions, targets, keeps, features, returns, benchmark, rows, ledger, outcomes, observations)
+            advance_portfolio(slot, 4, cost_rate, actions, targets, keeps, features, days, rows, ledger, outcomes, observations)
     else:
         for slot in range(first, end):
-            advance_portfolio(slot, assets, cost_rate, actions, targets, keeps, features, returns, benchmark, rows, ledger, outcomes, observations)
+            advance_portfolio(slot, assets, cost_rate, actions, targets, keeps, features, days, rows, ledger, outcomes, observations)
 
 
 PORTFOLIO_DAY = SliceBody(portfolio_range)
@@ -106,13 +105,13 @@ class PortfolioLoop:
 
     def __init__(
         self,
-        *arrays: np.ndarray,  # features, returns, ..., observations, as `advance_portfolio` takes them; the ledger's rows may be longer than N
+        *arrays: np.ndarray,  # features, days, ..., observations, as `advance_portfolio` takes them; the ledger's rows may be longer than N
     ) -> None:
-        features, returns, _, rows, ledger, _, observations = self.arrays = arrays
+        features, days, rows, ledger, _, observations = self.arrays = arrays
         wrong = [name for name, array in zip(LOOP_ARRAYS[3:], arrays, strict=True) if array.strides[-1] != array.itemsize or (name != "ledger" and not array.flags.c_contiguous)]
         if wrong:
             raise ValueError(f"{wrong[0]}: rows that lie one behind the other are right")
-        sizes = (len(returns) + 1, len(rows), 0, len(features), ledger.strides[0] // ledger.itemsize, observations.shape[1])
+        sizes = (days.shape[1], len(rows), 0, len(features), ledger.strides[0] // ledger.itemsize, observations.shape[1])
         self._place = np.array([(0, 0, 0, *(array.ctypes.data for array in arrays), *sizes, 0.0)], LOOP_DTYPE)
         self._address: int = self._place.ctypes.data
         self._regimes: tuple[np.ndarray, np.ndarray] | None = None  # those whose addresses are known; kept, so that they stay there

@@ -245,7 +245,7 @@ def shape_position(
         ledger[5] = rules.realised_profit * 100.0 * realised
         if closed_by_order and state.distance > rules.strong_trend:
             ledger[8] = -rules.early_close * min(state.distance - rules.strong_trend, MOST_ATRS)
-    if position * state.position > 0.0 and unrealised > 0.0 and atr > 0.0 and math.isfinite(trailing_stop) and math.isfinite(state.trailing_stop):
+    if unrealised > 0.0 and position * state.position > 0.0 and atr > 0.0 and math.isfinite(trailing_stop) and math.isfinite(state.trailing_stop):
         improvement = trailing_stop - state.trailing_stop if position > 0.0 else state.trailing_stop - trailing_stop
         ledger[7] = rules.trail_hold * min(max(improvement / atr, 0.0), MOST_ATRS)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from ..market.features import FittedZScore
 from ..market.instruments import Instrument
 from .accounts import Direction, OrderResult
-from .environment_step import decode_action
+from .environment_step import decode_action, restrain
 from .portfolio_env import PortfolioEnv, PortfolioSettings
 from .portfolio_market import PortfolioMarket, PortfolioTables, build_tables
 from .portfolio_regimes import PortfolioRegimes
@@ -69,7 +69,7 @@ def reached_action(
 
 
 class StressedTradingEnv(TradingEnv):
-    """`TradingEnv` on bars with an event. Errors as `TradingEnv`'s; `ValueError` for bars of more than one asset."""
+    """`TradingEnv` on bars with an event; `info` says as filled_action what the market filled of the order. Errors as `TradingEnv`'s; `ValueError` for bars of more than one asset."""
 
     def __init__(
         self,
@@ -106,19 +106,37 @@ class StressedTradingEnv(TradingEnv):
         self._markets["rules"]["commission_rate"] = self._usual_rate
         return super().reset(seed=seed, options=options)
 
+    def _permit(self, action: int) -> int:
+        """What the risk manager, whose memory moves on, leaves of an action; the action itself without rules."""
+        if not self._markets["risk"]["active"][0]:
+            return action
+        restrain(self._environments[0], self._markets[0], self._places.arrays[3], *decode_action(action, self.config.max_quantity))
+        return int(self._environments["risk"]["action"][0])
+
+    def _carry_out(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """A bar with an order that the risk manager has seen already: it must not judge anew what the market left of it."""
+        active = self._markets["risk"]["active"].copy()
+        self._markets["risk"]["active"] = False
+        try:
+            outcome = super().step(action)
+        finally:
+            self._markets["risk"]["active"] = active
+        return *outcome[:4], outcome[4] | (self._risk_info() if active[0] else {}) | {"filled_action": action}
+
     def step(self, action: int | np.integer[Any]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One bar under the event's conditions. Errors as `TradingEnv.step`."""
-        if not self._length or not 0 <= int(action) < len(self.action_names):
+        if not self._length or self._environments["over"][0] or not 0 <= int(action) < len(self.action_names):
             return super().step(action)
         decided = int(self._environments["row"][0]) + self._offset
         bar = decided if self.config.engine.fill == "close" else decided + 1
-        held, (direction, quantity) = int(self.account["quantity"]), decode_action(int(action), self.config.max_quantity)
-        target = held if direction == Direction.HOLD else 0 if direction == Direction.CLOSE else int(direction * quantity)
-        lots, possible = abs(target - held), bool(self._mask[int(action)])
-        filled = filled_lots(self.stressed.event.paths, bar, lots, self._fills) if possible else lots
         if bar < self.stressed.event.paths.bars:
             self._charge(bar)
-        outcome = super().step(action if filled == lots else reached_action(held, target, filled, self.config.max_quantity))
+        ordered = self._permit(int(action))
+        held, (direction, quantity) = int(self.account["quantity"]), decode_action(ordered, self.config.max_quantity)
+        target = held if direction == Direction.HOLD else 0 if direction == Direction.CLOSE else int(direction * quantity)
+        lots, possible = abs(target - held), bool(self._mask[ordered])
+        filled = filled_lots(self.stressed.event.paths, bar, lots, self._fills) if possible else lots
+        outcome = self._carry_out(ordered if filled == lots else reached_action(held, target, filled, self.config.max_quantity))
         if lots:
             self.orders.append(FilledOrder(decided, lots, filled if outcome[4]["order_result"] == OrderResult.FILLED else 0))
         return outcome
@@ -174,14 +192,25 @@ class StressedPortfolioEnv(PortfolioEnv):
         self._fills, self.orders, self.config = np.random.default_rng(self.fill_seed), [], self._usual
         return super().reset(starts)
 
+    def _fill(self) -> bool:
+        """Whether the order of today finds somebody on the other side."""
+        row = int(self._rows[0])
+        filled = filled_lots(self.stressed.event.paths, row, 1, self._fills)
+        self.orders.append(FilledOrder(row, 1, filled))
+        return bool(filled)
+
+    def _permitted(self, actions: Tensor) -> Tensor:
+        """What the market fills of what the risk manager leaves (1, A): all, or nothing where that is an order at all."""
+        permitted, held = super()._permitted(actions), self.weights
+        nothing = bool(self.regimes.keeps[int(actions[0])]) and torch.equal(permitted, held)
+        return permitted if nothing or self._fill() else held.clone(memory_format=torch.contiguous_format)
+
     def step(self, actions: Tensor) -> tuple[Tensor, Tensor, bool]:
         """One day under the event's conditions. Errors as `PortfolioEnv.step`."""
         row, paths = int(self._rows[0]), self.stressed.event.paths
         keeps = self.regimes.keeps
-        if 0 <= self.steps < self.length and actions.shape == (1,) and 0 <= int(actions[0]) < len(keeps) and not keeps[int(actions[0])]:
-            filled = filled_lots(paths, row, 1, self._fills)
-            self.orders.append(FilledOrder(row, 1, filled))
-            actions = actions if filled else self._keeping
+        if not self.risk.active and 0 <= self.steps < self.length and actions.shape == (1,) and 0 <= int(actions[0]) < len(keeps) and not keeps[int(actions[0])]:
+            actions = actions if self._fill() else self._keeping
         rate = min(self._usual.cost_rate + float(paths.half_spread[row]), 0.499)
         self.config = self._usual.model_copy(update={"cost_rate": rate})
         return super().step(actions)

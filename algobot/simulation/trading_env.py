@@ -242,10 +242,12 @@ class EpisodeViews(gymnasium.Env[np.ndarray, int]):
     def _info(self, values: list[float]) -> dict[str, Any]:
         """Of a step or a reset; with risk rules also what they changed and why."""
         info = name_outputs(values, self._mask)
-        if self._markets["risk"]["active"][0]:
-            risk = self._environments["risk"][0]
-            info |= {"risk_reasons": int(risk["reasons"]), "permitted_action": int(risk["action"])}
-        return info
+        return info | self._risk_info() if self._markets["risk"]["active"][0] else info
+
+    def _risk_info(self) -> dict[str, int]:
+        """What the risk manager left of the last action, and why."""
+        risk = self._environments["risk"][0]
+        return {"risk_reasons": int(risk["reasons"]), "permitted_action": int(risk["action"])}
 
     def _look(self) -> None:
         """Keep at hand the one row of each of `_rows`."""
@@ -268,7 +270,7 @@ class EpisodeViews(gymnasium.Env[np.ndarray, int]):
         account, price = self._environments["account"].copy()[0], self._rows[1][0, OUT.price]
         if account["quantity"]:
             execute_exit(account, self._markets["rules"][0], price, abs(account["quantity"]), ExitReason.ORDER)
-        return float(account["equity"])
+        return float(account["cash"])
 
     @property
     def segment(self) -> Bars:

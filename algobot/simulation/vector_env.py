@@ -22,7 +22,7 @@ from numba.extending import intrinsic
 
 from ..foundation.compiled import compiled
 from ..foundation.slice_pool import POOL, SliceBody, count_threads, pointer_to
-from ..market.array_cache import PAGE, PAGES
+from ..market.array_cache import AROUND, PAGES
 from ..market.features import FittedZScore
 from algobot.simulation.environment_step import (
     ACCOUNT_FEATURES,
@@ -68,15 +68,15 @@ AHEAD = 8      # environments between asking for a row of the tables and reading
 
 
 @compiled
-def step_slot(slot: int, actions: np.ndarray, pins: np.ndarray, blanks: np.ndarray, environments: np.ndarray, markets: np.ndarray, features: np.ndarray,
+def step_slot(slot: Any, actions: np.ndarray, pins: np.ndarray, blanks: np.ndarray, environments: np.ndarray, markets: np.ndarray, features: np.ndarray,
               prices: np.ndarray, observations: np.ndarray, outputs: np.ndarray, masks: np.ndarray, rewards: np.ndarray, ends: np.ndarray, wholes: np.ndarray) -> None:
     """One step of one environment, or the beginning of a drawn episode where the last one is over; arrays as in `step_slices`."""
     environment, output, status = environments[slot], outputs[slot], RUNNING
     if environment.over != 0:
         draw_episode(slot, pins, blanks, environments, markets, prices, outputs)
     else:
-        status = advance_environment(actions[slot], environment, markets[environment.market], prices, output)
-    observe(environment, markets[environment.market], features, prices, observations[slot], masks[slot])
+        status = advance_environment(actions[slot], environment, markets[np.uintp(environment.market)], prices, output)
+    observe(environment, markets[np.uintp(environment.market)], features, prices, observations[slot], masks[slot])
     rewards[slot], ends[0, slot], ends[1, slot] = output[OUT.reward], status == TERMINATED, status == TRUNCATED
     wholes[0, slot], wholes[1, slot] = np.int64(output[OUT.bar]), np.int64(output[OUT.order_result])
     wholes[2, slot], wholes[3, slot] = np.int64(output[OUT.exit_reason]), environment.market
@@ -122,8 +122,9 @@ def step_range(
     outputs, masks = carray(pointer_to(at.outputs), (count, len(OUTPUT_COLUMNS)), np.float64), carray(pointer_to(at.masks), (count, at.action_count), np.int8)
     rewards, ends = carray(pointer_to(at.rewards), (count,), np.float64), carray(pointer_to(at.ends), (2, count), np.bool_)
     wholes = carray(pointer_to(at.wholes), (len(WHOLE_COLUMNS), count), np.int64)
-    for slot in range(first, end):
-        ahead = environments[min(slot + AHEAD, count - 1)].row + 1
+    for index in range(first, end):
+        slot = np.uintp(index)  # a place that could be negative would be counted from the end
+        ahead = environments[np.uintp(min(index + AHEAD, count - 1))].row + 1
         fetch_row(prices, ahead)
         fetch_row(features, ahead)
         step_slot(slot, actions, pins, blanks, environments, markets, features, prices, observations, outputs, masks, rewards, ends, wholes)
@@ -184,7 +185,7 @@ def name_columns(
 ) -> dict[str, np.ndarray]:    # `info` of a step or a reset
     """Mask, market, ledger (N, terms) and every other output (N,) of all environments, by name; views."""
     outputs = rows["outputs"]
-    _, equity, price, traded, position, realised_pnl, unrealised_pnl, fees_paid, drawdown, _, _, _ = outputs.T[OUT.reward:]
+    equity, price, traded, position, realised_pnl, unrealised_pnl, fees_paid, drawdown = outputs.T[OUT.equity : OUT.bar]
     bar, order_result, exit_reason, market = rows["wholes"]
     return {"action_mask": rows["masks"], "market": market, "ledger": outputs[:, :TERMS], "reward": rows["rewards"], "equity": equity, "price": price,
             "traded": traded, "position": position, "realised_pnl": realised_pnl, "unrealised_pnl": unrealised_pnl, "fees_paid": fees_paid,
@@ -216,12 +217,14 @@ class RestorableVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     _crowd: Crowd                    # those and what else a step reads
     action_names: tuple[str, ...]
     _seeded: bool                    # the environments have seeds
+    _restrained: bool                # a market has risk rules
 
     def _allocate(self, num_envs: int) -> None:
         """What belongs to the environments, none of which has begun."""
         if num_envs < 1:
             raise ValueError(f"num_envs = {num_envs}: at least 1 is right")
         self.num_envs, self._np_random, self._seeded, capital = num_envs, None, False, self.config.engine.initial_capital
+        self._restrained = bool(self._tables[0]["risk"]["active"].any())
         self.action_space, self.observation_space = (batch_space(space, num_envs) for space in (self.single_action_space, self.single_observation_space))
         self._environments, self._pins = blank_environments(num_envs, capital), pin_environments(None, self._tables[0], None, num_envs)
         self._crowd = Crowd(self._pins, self._environments, blank_environments(len(self.markets), capital), *self._tables, len(self.action_names))
@@ -237,7 +240,7 @@ class RestorableVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     def _info(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """`name_columns`, and with risk rules what they changed and why."""
-        if not self._tables[0]["risk"]["active"].any():
+        if not self._restrained:
             return name_columns(rows)
         risk = self._environments["risk"]
         return name_columns(rows) | {"risk_reasons": risk["reasons"].astype(np.int64), "permitted_action": risk["action"].astype(np.int64)}
@@ -319,6 +322,6 @@ class TradingVectorEnv(RestorableVectorEnv):
             raise ValueError(f"actions[{wrong}] = {chosen[wrong]}: 0 to {len(self.action_names) - 1} are right ({', '.join(self.action_names)})")
         rows = self._crowd.step(self.threads)
         if self._mapped:
-            PAGES.count(PAGE * self.num_envs)  # at most so much of the files came into memory; what is too much leaves it again
+            PAGES.count(2 * AROUND * self.num_envs)  # a row of two tables each, and what comes into memory around it; what is too much leaves it again
         terminated, truncated = rows["ends"]
         return rows["observations"], rows["rewards"], terminated, truncated, self._info(rows)

@@ -188,16 +188,17 @@ def test_features_refuse_what_was_made_of_labels(smuggle: Any) -> None:
         FittedZScore.fit(made, names)
 
 
-def test_an_environment_cannot_be_made_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Features to which somebody adds a label column end in an error when the environment is built, not in a good backtest."""
+@pytest.mark.parametrize("store", [None, "data/bars"])
+def test_an_environment_cannot_be_made_of_them(store: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features to which somebody adds a label column, computed or read from the store, end in an error when the environment is built, not in a good backtest."""
     from algobot.market import features as features_module
-
-    honest, bars = features_module.compute_feature_set, SPX.window(0, 700)
-    labels = label_bars(bars)
-    config = {"features": {"indicators": "config/features.yaml", "zscore": "none"}}
     from algobot.simulation.trading_env import TradingEnvSettings
 
-    monkeypatch.setattr(features_module, "compute_feature_set", lambda *arguments: honest(*arguments) + labels.label[:, None])
+    owner, name = (features_module, "compute_feature_set") if store is None else (features_module.FeatureStore, "compute")
+    honest, bars = getattr(owner, name), SPX.window(0, 700)
+    labels = label_bars(bars)
+    config = {"features": {"indicators": "config/features.yaml", "zscore": "none", "store": store}}
+    monkeypatch.setattr(owner, name, lambda *arguments: honest(*arguments) + labels.label[:, None])
     with pytest.raises(TypeError, match="made from later bars"):
         TradingEnv(bars, load_instruments()["SPX_OPTION"], TradingEnvSettings(**config))
 

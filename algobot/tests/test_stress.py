@@ -4,8 +4,10 @@
 
 # %% auto #0
 __all__ = ['SPLIT', 'SMALL', 'test_measures_agree_with_a_plain_loop', 'test_intervals_hold_their_estimates',
-           'test_stress_by_the_command', 'test_mistakes_are_messages', 'test_a_run_trains_on_scenarios',
-           'test_no_bar_of_later_years_is_trained_on', 'test_scenarios_need_ppo']
+           'test_stress_by_the_command', 'test_a_trained_portfolio_is_stressed',
+           'test_what_cannot_be_played_is_said_before_playing',
+           'test_a_new_training_forgets_what_the_old_agents_went_through', 'test_mistakes_are_messages',
+           'test_a_run_trains_on_scenarios', 'test_no_bar_of_later_years_is_trained_on', 'test_scenarios_need_ppo']
 
 # %% ../../nbs/9_tests/97_test_stress.ipynb #857efa4c
 import json
@@ -21,10 +23,14 @@ from typer.testing import CliRunner
 # %% ../../nbs/9_tests/97_test_stress.ipynb #ee7b8559
 from ..agents.ppo import PPOSettings
 from ..cli import app
+from ..evaluation import stress as stress_module
 from ..evaluation.stress import StressReport
 from ..evaluation.stress_measures import StressWindow, measure
 from ..foundation.settings import SettingsError, parse_settings
+from .test_portfolio_training import small_run
 from ..training.markets import MarketChoice, Split
+from ..training.portfolio_training import train_portfolio_run
+from ..training.run_files import forget_results
 from ..training.scenario_markets import ScenarioTraining, scenario_markets
 from ..training.trainer import RunSettings, run_markets, train_run
 
@@ -72,6 +78,39 @@ def test_stress_by_the_command(tmp_path: Path) -> None:
     assert "event" in (run.run_dir / "stress.html").read_text()
     before = (run.run_dir / "stress.json").read_bytes()
     assert CliRunner().invoke(app, arguments).exit_code == 0 and (run.run_dir / "stress.json").read_bytes() == before
+
+
+def test_a_trained_portfolio_is_stressed(tmp_path: Path) -> None:
+    run = train_portfolio_run(small_run(tmp_path, agent={"total_steps": 32 * 48}, snapshots=1), tmp_path / "run", progress=False)
+    result = CliRunner().invoke(app, ["stress", str(run.run_dir), "--scenario", "trading_halt", "--scenario", "correlated_sell_off", "--draws", "2", "--span", "validation"])
+    assert result.exit_code == 0, result.output
+    report = StressReport.model_validate_json((run.run_dir / "stress.json").read_text())
+    (market,) = report.markets
+    assert {row.strategy for row in report.rows} == {"agent", "cash", "ALL_SPY", "equal weights"} and market == "SPY, QQQ, IWM"
+    assert report.row(market, "correlated_sell_off", "cash").loss.value == 0 < report.row(market, "correlated_sell_off", "equal weights").loss.value
+    asked = report.row(market, "trading_halt").filled
+    assert asked is None or asked.value < 1
+    assert "correlated_sell_off on SPY, QQQ, IWM" in (run.run_dir / "stress.html").read_text()
+
+
+@pytest.mark.parametrize(("text", "options", "says"), [
+    ("as it was: {about: x, shocks: [{kind: gap}]}", [], "nothing is done"),
+    ("late: {about: x, shocks: [{kind: gap, delay: 500}]}", [], "late: gap.delay = 500"),
+    ("fixed: {about: x, shocks: [{kind: gap}]}", ["--search", "fixed"], "sizes are fixed"),
+    ("open: {about: x, shocks: [{kind: gap}], ranges: {gap.size: [-0.2, -0.1]}}", ["--search", "open", "--draws", "1"], "draws = 1"),
+])
+def test_what_cannot_be_played_is_said_before_playing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, options: list[str], says: str) -> None:
+    (tmp_path / "scenarios.yaml").write_text(f"scenarios: {{{text}}}".replace("as it was", '"as it was"'))
+    monkeypatch.setattr(stress_module, "run_stages", lambda *_: pytest.fail("a run was opened"))
+    result = CliRunner().invoke(app, ["stress", str(tmp_path), "--file", str(tmp_path / "scenarios.yaml"), *options])
+    assert result.exit_code == 2 and says in result.output
+
+
+def test_a_new_training_forgets_what_the_old_agents_went_through(tmp_path: Path) -> None:
+    for name in ("training.json", "report.json", "stress.json", "stress.html"):
+        (tmp_path / name).write_text("old")
+    forget_results(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("options", "says"), [(["--scenario", "flash_krash"], "flash_krash"), (["--span", "future"], "future"), (["--file", "nowhere.yaml"], "nowhere.yaml")])

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['LEFT_OUT', 'CHECKPOINT_NAME', 'MAY_CHANGE', 'count_places', 'start_ray', 'ray_session', 'build_algorithm',
            'send_weights', 'get_weights', 'count_nodes', 'check_same_network', 'readings', 'mark_keys', 'unmark_keys',
-           'save_algorithm', 'read_checkpoint', 'RllibTraining', 'begin_folder', 'train_rllib']
+           'save_algorithm', 'read_checkpoint', 'RllibTraining', 'train_rllib_seed', 'begin_folder', 'train_rllib']
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #7e05f9f8
 import logging
@@ -20,7 +20,6 @@ from typing import Any
 # %% ../../nbs/4_training/45_rllib_training.ipynb #8f1fac7d
 import numpy as np
 import ray
-import yaml
 from ray.rllib.core import DEFAULT_MODULE_ID
 from ray.rllib.utils.metrics import NUM_SYNCH_WORKER_WEIGHTS
 
@@ -29,14 +28,15 @@ from ..agents.ppo_agent import PPOAgent, load_agent
 from ..foundation.checkpoints import from_plain, load_state, save_state, to_plain
 from ..foundation.hardware import limited_threads
 from ..foundation.networks import Policy
-from ..foundation.settings import SettingsError, parse_settings, write_atomically
+from ..foundation.settings import SettingsError, parse_settings
 from ..foundation.tracking import RunLogger
 from ..simulation.vector_env import TradingVectorEnv
 from .policies import make_agent
 from .rllib_env import make_run_env, register_environment
 from .rllib_modules import load_module_state, module_state
 from .rllib_settings import RllibRunSettings, RllibSettings, make_config, make_rllib_policy
-from .trainer import Candidate, RunSettings, TrainedRun, choose_snapshot, write_candidates
+from .run_files import Candidate, forget_results, write_candidates, write_settings
+from .trainer import RunSettings, TrainedRun, choose_snapshot
 from .trials import log_run
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #dd311e05
@@ -258,19 +258,23 @@ class RllibTraining:
         if passed and not path.exists():
             self.agent().save(path)
 
-    def train(self) -> None:
-        """Until the run's steps are done; with snapshots, metrics and checkpoints on the way."""
-        total, saved = self.run.agent.total_steps, time.monotonic()
-        with RunLogger(self.folder, total, f"seed {self.seed}", resume=self.resumed) as logger:
-            if self.resumed:
-                logger.resume(self.marks["steps"])
-            while self.marks["steps"] < total:
-                figures = self.iterate()
-                logger.log(self.marks["steps"], figures, note=f"return {figures.get('episode_return', float('nan')):+.3f}, {figures['steps_per_second']:,.0f}/s")
-                self.save_due()
-                if time.monotonic() - saved >= self.run.agent.checkpoint_seconds or self.marks["steps"] >= total:
-                    save_algorithm(self.checkpoint, self.algorithm, self.run, self.marks)
-                    saved = time.monotonic()
+
+# %% ../../nbs/4_training/45_rllib_training.ipynb #c7e2eda9
+def train_rllib_seed(
+    training: RllibTraining,   # moved on in place
+) -> None:
+    """Train until the run's steps are done; with snapshots, metrics and checkpoints on the way."""
+    agent, marks, saved = training.run.agent, training.marks, time.monotonic()
+    with RunLogger(training.folder, agent.total_steps, f"seed {training.seed}", resume=training.resumed) as logger:
+        if training.resumed:
+            logger.resume(marks["steps"])
+        while marks["steps"] < agent.total_steps:
+            figures = training.iterate()
+            logger.log(marks["steps"], figures, note=f"return {figures.get('episode_return', float('nan')):+.3f}, {figures['steps_per_second']:,.0f}/s")
+            training.save_due()
+            if time.monotonic() - saved >= agent.checkpoint_seconds or marks["steps"] >= agent.total_steps:
+                save_algorithm(training.checkpoint, training.algorithm, training.run, marks)
+                saved = time.monotonic()
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #bb7ac8bf
 def begin_folder(
@@ -279,10 +283,9 @@ def begin_folder(
     run: RllibRunSettings,        # what was trained
 ) -> None:
     """Write the run's settings, and take away what tells that an earlier run has ended."""
-    (folder / "training.json").unlink(missing_ok=True)
-    for name, settings in (("config.yaml", plain), ("rllib.yaml", run)):
-        with write_atomically(folder / name) as path:
-            path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    forget_results(folder)
+    write_settings(plain, folder)
+    write_settings(run, folder, "rllib.yaml")
 
 
 def train_rllib(
@@ -304,7 +307,7 @@ def train_rllib(
         for seed in run.seeds:
             with RllibTraining(run, seed, folder, resume, start) as training:
                 begin_folder(folder, plain, run)
-                training.train()
+                train_rllib_seed(training)
             candidates += choose_snapshot(plain, seed, folder)
     write_candidates(candidates, folder)
     log_run(folder, plain, candidates)

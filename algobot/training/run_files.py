@@ -43,9 +43,9 @@ class Candidate:
     orders: int | None = None  # bars of the validation years, over all markets, in which an order was filled; None: not counted
 
 # %% ../../nbs/4_training/42_run_files.ipynb #3922d3b9
-def write_settings(settings: Settings, folder: Path) -> None:
-    """`config.yaml`."""
-    with write_atomically(folder / "config.yaml") as path:
+def write_settings(settings: Settings, folder: Path, name: str = "config.yaml") -> None:
+    """The settings as resolved, as YAML."""
+    with write_atomically(folder / name) as path:
         path.write_text(yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
 
 
@@ -57,7 +57,7 @@ def write_candidates(candidates: Sequence[Candidate], folder: Path) -> None:
 
 def forget_results(folder: Path) -> None:
     """Remove what an earlier run in this folder came to: the one that begins has not ended."""
-    for old in ("training.json", "report.json", "report.html"):
+    for old in ("training.json", "report.json", "report.html", "risk_ledger.csv", "stress.json", "stress.html"):
         (folder / old).unlink(missing_ok=True)
 
 
@@ -68,9 +68,13 @@ def read_candidates(
     """Every snapshot of a finished run. Raises `SettingsError` saying what is missing, and what would make it."""
     missing = [name for name in ("config.yaml", "training.json") if not (folder / name).exists()]
     if missing:
-        raise SettingsError(f"{folder}: no {' and no '.join(missing)}; is this a run's folder, and did its training end? Make one with: algobot train {example}")
-    record = json.loads((folder / "training.json").read_text())
-    return tuple(Candidate(**candidate) for candidate in record["candidates"])
+        raise SettingsError(f"{folder}: no {' and no '.join(missing)}; is this a run's folder, and did its training end? Make one with: algobot train {example}"
+                            + (f"; or go on with: algobot train {folder / 'config.yaml'} --run-dir {folder} --resume" if "config.yaml" not in missing else ""))
+    try:
+        record = json.loads((folder / "training.json").read_text())
+        return tuple(Candidate(**candidate) for candidate in record["candidates"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{folder / 'training.json'}: is not what training wrote ({error}); delete it, and go on with: algobot train {folder / 'config.yaml'} --run-dir {folder} --resume") from None
 
 
 def load_agents(

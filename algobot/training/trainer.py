@@ -74,6 +74,14 @@ class RunSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _features_beside_the_bars(self) -> "RunSettings":
+        features = self.environment.features
+        if features.indicators is not None and "store" not in features.model_fields_set:   # not said: beside the run's own bars
+            own = self.environment.model_copy(update={"features": features.model_copy(update={"store": self.data})})
+            object.__setattr__(self, "environment", own)   # frozen from here on
+        return self
+
+    @model_validator(mode="after")
     def _trains_on_scenarios(self) -> "RunSettings":
         if self.scenarios is not None and self.meta is not None and not self.warm_start:
             raise ValueError("scenarios are for PPO, and this run has none: leave `scenarios` out, leave `meta` out, or set warm_start: true")
