@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['WalkForwardSettings', 'Fold', 'make_folds', 'run_days', 'position_bars', 'run_folds', 'fold_settings', 'is_of',
-           'train_fold', 'train_folds', 'trade_fold', 'FoldResult', 'WalkForward', 'join_folds', 'walk_forward']
+           'is_trained', 'train_fold', 'train_folds', 'trade_fold', 'FoldResult', 'WalkForward', 'join_folds',
+           'walk_forward']
 
 # %% ../../nbs/5_evaluation/54_walk_forward.ipynb #e0d33f8a
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from .baselines import buy_and_hold_episode, run_episode
 from .checks import Answer, CostPoint, Sampling, cost_sensitivity
 from .tracks import Track, episode_track, join_tracks, portfolio_track
 from ..foundation.settings import Settings
+from ..foundation.tracking import announce, progress_bars
 from ..market.date_splits import DateRange, Split
 from ..market.instruments import InstrumentType, load_instruments
 from ..market.store import DataLoader
@@ -140,19 +142,28 @@ def is_of(
     return begun.model_dump(exclude={"workers"}) == settings.model_dump(exclude={"workers"})
 
 
+def is_trained(
+    settings: RunSettings | PortfolioRunSettings,   # of the fold
+    folder: Path,
+) -> bool:
+    """Whether the fold was trained to its end with these settings."""
+    return (folder / "training.json").exists() and is_of(settings, folder)
+
+
 def train_fold(
     settings: RunSettings | PortfolioRunSettings,   # of the fold
     folder: str,
 ) -> str:                                           # the folder
     """Train one fold, unless it is trained already."""
     place = Path(folder)
-    if not (resume := is_of(settings, place)):
-        (place / "training.json").unlink(missing_ok=True)     # of other settings
-    if not (resume and (place / "training.json").exists()):
-        if isinstance(settings, PortfolioRunSettings):
-            train_portfolio_run(settings, place, resume, progress=False)
-        else:
-            train_run(settings, place, resume)
+    if is_trained(settings, place):
+        return folder
+    resume = is_of(settings, place)
+    (place / "training.json").unlink(missing_ok=True)     # of other settings
+    if isinstance(settings, PortfolioRunSettings):
+        train_portfolio_run(settings, place, resume)
+    else:
+        train_run(settings, place, resume)
     return folder
 
 
@@ -161,18 +172,35 @@ def train_folds(
     on_ray: bool = False,                                            # all at once, as far as there are processors, on Ray; else in order
 ) -> None:
     """Train all folds."""
-    if not on_ray:
-        for settings, folder in jobs:
-            train_fold(settings, folder)
+    jobs = [(settings, str(Path(folder).resolve())) for settings, folder in jobs]
+    if on_ray:
+        _train_on_ray(jobs)
         return
+    for number, (settings, folder) in enumerate(jobs, 1):
+        before = " (trained before)" if is_trained(settings, Path(folder)) else ""
+        announce(f"fold {number} of {len(jobs)}: learns on {settings.split.train}, is chosen on {settings.split.validation}, trades {settings.split.test}{before}")
+        train_fold(settings, folder)
+
+
+def _train_on_ray(
+    jobs: Sequence[tuple[RunSettings | PortfolioRunSettings, str]],   # settings and absolute folder of each fold
+) -> None:
+    """All folds at once, as far as there are processors; told by the snapshots that are there, of those that all seeds will write."""
     import ray  # heavy: only for whoever asks for it
 
     from algobot.training.rllib_settings import RllibSettings
     from algobot.training.rllib_training import ray_session
 
-    with ray_session(RllibSettings()):
+    jobs = [(settings, folder) for settings, folder in jobs if not is_trained(settings, Path(folder))]
+    announce(f"{len(jobs)} folds to train, side by side on Ray")
+    with ray_session(RllibSettings()), progress_bars() as bars:
+        task = bars.add_task("snapshots of all folds", total=sum(len(settings.seeds) * settings.snapshots for settings, _ in jobs))
         remote = ray.remote(train_fold)
-        ray.get([remote.remote(settings.model_copy(update={"workers": 1}) if isinstance(settings, RunSettings) else settings, str(Path(folder).resolve())) for settings, folder in jobs])
+        waiting = [remote.remote(settings.model_copy(update={"workers": 1}) if isinstance(settings, RunSettings) else settings, folder) for settings, folder in jobs]
+        while waiting:
+            ready, waiting = ray.wait(waiting, timeout=2.0)
+            ray.get(ready)     # raises what went wrong in a fold
+            bars.update(task, completed=sum(len(list(Path(folder).glob("seeds/*/snapshot_*.pt"))) for _, folder in jobs))
 
 # %% ../../nbs/5_evaluation/54_walk_forward.ipynb #983d6d94
 def trade_fold(
