@@ -223,7 +223,9 @@ def adaptation_curve(
 
 
 def joint_settings(settings: RunSettings) -> RunSettings:
-    """The control of a meta-trained run: no inner steps, and rollouts so much longer that it sees as many transitions."""
-    meta = settings.meta or MetaSettings()
+    """The control of a meta-trained run: no inner steps, and rollouts so much longer that it sees as many transitions. Raises `SettingsError` for a run without meta-training."""
+    if settings.meta is None:
+        raise SettingsError(f"{settings.name}: has no `meta:` section, so it learns nothing that adapting could use; take settings such as config/moe_maml.yaml")
+    meta = settings.meta
     joint = meta.model_copy(update={"inner_steps": 0, "num_steps": meta.num_steps * (meta.inner_steps + 1)})
     return settings.model_copy(update={"name": f"{settings.name}_joint", "meta": joint})

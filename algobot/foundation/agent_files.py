@@ -16,7 +16,7 @@ import torch
 
 import algobot
 from .checkpoints import load_state
-from .settings import Settings, SettingsError
+from .settings import Settings, SettingsError, shortened
 
 # %% ../../nbs/0_foundation/09_agent_files.ipynb #abbe032f
 def describe_environment(
@@ -57,11 +57,8 @@ def value_differences(
     if isinstance(saved, Mapping) and isinstance(shown, Mapping):
         keys = [*saved, *(key for key in shown if key not in saved)]
         return [text for key in keys for text in value_differences(f"{where}.{key}", saved.get(key), shown.get(key))]
-    return [] if saved == shown else [f"{where} was {_short(saved)} and is {_short(shown)}"]
+    return [] if saved == shown else [f"{where} was {shortened(saved)} and is {shortened(shown)}"]
 
-
-def _short(value: Any) -> str:
-    return repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
 
 
 def environment_differences(

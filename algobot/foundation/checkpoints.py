@@ -7,7 +7,6 @@ __all__ = ['to_plain', 'from_plain', 'save_state', 'load_state', 'check_same_set
 
 # %% ../../nbs/0_foundation/04_checkpoints.ipynb #854106b0
 import json
-import pickle
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -68,8 +67,11 @@ def load_state(
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise SettingsError(f"{path}: not a checkpoint that can be read safely: {str(error).splitlines()[0]}") from error
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # of a damaged file PyTorch's reader raises whatever its bytes lead to: UnpicklingError, RuntimeError, EOFError, KeyError ...
+        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise SettingsError(f"{path}: not a checkpoint that can be read safely: {reason}. Put a whole copy there, or train again") from error
     if not isinstance(content, dict):
         raise SettingsError(f"{path}: holds a {type(content).__name__}; a checkpoint is a dict")
     return content

@@ -278,7 +278,7 @@ def _text_times(texts: pd.Series, name: str, day_first: bool | None) -> pd.Serie
         first_is_day, second_is_day = bool((a[year_last] > 12).any()), bool((b[year_last] > 12).any())
         if first_is_day == second_is_day:
             problem = "some rows have the day first, some the month" if first_is_day else "day or month first? no row tells"
-            raise BarsError(f"{name}: timestamps such as {texts[year_last].iloc[0]!r}: {problem}; pass day_first=True or False, or write 2024-01-31")
+            raise BarsError(f"{name}: timestamps such as {texts[year_last].iloc[0]!r}: {problem}; pass day_first=True or False (--day-first or --month-first), or write 2024-01-31")
         day_first = first_is_day
     day, month = (a, b) if day_first else (b, a)
     year, month, day = a.where(year_first, c), b.where(year_first, month), c.where(year_first, day)

@@ -49,6 +49,8 @@ class StoreReader:
             self.root = project_path(root)
         except SettingsError as error:
             raise StoreError(f"no store of bars: {error} Or import bars first") from None
+        if not self.root.is_dir():
+            raise StoreError(f"{self.root}: a file; the folder of a store of bars is needed there")
         self.cache = self.root if cache is None else Path(cache)
         self._open: OrderedDict[Path, tuple[Any, StoredBars]] = OrderedDict()
 
@@ -212,11 +214,15 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         widths = {mark: len(pd.read_csv(path, sep=mark, nrows=0, encoding="utf-8-sig").columns) for mark in (",", ";", "\t", "|")}
         separator = max(widths, key=lambda mark: widths[mark])
-        return pd.read_csv(path, sep=separator, encoding="utf-8-sig", index_col=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)   # rows longer than the header would be cut
+            return pd.read_csv(path, sep=separator, encoding="utf-8-sig", index_col=False)
+    except pd.errors.ParserWarning:
+        raise StoreError(f"{path}: cannot be read as CSV: rows hold more fields than the header, {widths[separator]}; give each column a name, or write 1234.5 and not 1,234.5") from None
     except FileNotFoundError:
         raise StoreError(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: cannot be read as CSV: {str(error).strip()}") from error
+        raise StoreError(f"{path}: cannot be read as CSV: {getattr(error, 'strerror', None) or str(error).strip()}") from error
 
 
 def read_csv(
@@ -280,7 +286,7 @@ def import_csv(
         except StoreError as error:
             problem = f"is there already and cannot be used ({error})"
         if not overwrite:
-            raise StoreError(f"{target}: {problem}; pass overwrite=True to replace them with {bars!r}")
+            raise StoreError(f"{target}: {problem}; pass overwrite=True (--overwrite) to replace them with {bars!r}")
         done = "replaced, as asked:"
     write_bars(bars, root)
     say(f"{done} {bars!r} -> {target}")

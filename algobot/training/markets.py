@@ -9,7 +9,7 @@ __all__ = ['MarketChoice', 'load_market', 'whole_range_env', 'DateRange', 'Split
 import numpy as np
 
 # %% ../../nbs/4_training/40_markets.ipynb #7c75b15b
-from ..foundation.settings import Settings, SettingsError
+from ..foundation.settings import Settings, SettingsError, closest
 from ..market.bars import Bars, last_moment
 from ..market.date_splits import DateRange, Split
 from ..market.features import FittedZScore
@@ -39,7 +39,7 @@ def load_market(
 ) -> Market:               # bars up to the span's end (mapped: all bars), and the range of bars inside the span
     """Bars, instrument and range of one market. Raises `SettingsError` for an unknown instrument or a span without bars."""
     if choice.instrument not in instruments:
-        raise SettingsError(f"markets: no instrument {choice.instrument!r} in the registry; it has {', '.join(sorted(instruments))}")
+        raise SettingsError(f"markets: no instrument {choice.instrument!r} in the registry.{closest(choice.instrument, list(instruments))} It has {', '.join(sorted(instruments))}")
     instrument = instruments[choice.instrument]
     bars: Bars | MappedBars = loader.mapped(instrument.bars_symbol, choice.timeframe) if mapped else loader.load(instrument.bars_symbol, choice.timeframe, last=span.last)
     first = bars.index_at(np.datetime64(span.first, "ns"))

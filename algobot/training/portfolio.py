@@ -21,14 +21,14 @@ from ..simulation.portfolio_env import PortfolioEnv, PortfolioSettings
 from ..simulation.portfolio_market import PortfolioMarket, cached_tables
 from ..simulation.portfolio_regimes import PortfolioRegimes, load_regimes
 from .markets import DateRange, Split
-from .run_files import Seeds
+from .run_files import RunName, Seeds
 
 # %% ../../nbs/4_training/44_portfolio.ipynb #78a9007e
 class PortfolioRunSettings(Settings):
     """A whole run: series, years, regimes, environment, learner, seeds."""
 
     kind: Literal["portfolio"] = "portfolio"     # so that one command can tell the kinds of run apart
-    name: str                                    # the run's folder below runs/
+    name: RunName                                # the run's folder below runs/
     assets: dict[str, str]                       # asset of the regimes -> symbol of the bars that stand for it
     timeframe: str = "1d"                        # of all bars
     split: Split                                 # the years
