@@ -58,8 +58,7 @@ def choose_device(
 ) -> torch.device:       # where tensors and networks should live
     """The device to train on: the one asked for, or the CPU with a warning where it is missing.
 
-    "auto" takes the first of `available_devices`. Raises `ValueError` for a name that is no device, and `RuntimeError` when a
-    name with "!" names one that is not there.
+    "auto" takes the first of `available_devices`. Raises `ValueError` for a name that is no device, and for one with "!" that is not there.
     """
     wanted, insist = name.removesuffix("!"), name.endswith("!")
     if wanted == "auto":
@@ -70,8 +69,8 @@ def choose_device(
     if int(index or 0) < count_devices(kind):
         return torch.device(wanted)
     if insist:
-        raise RuntimeError(f"device {wanted!r} was insisted on, but this machine offers only {available_devices()}")
-    warnings.warn(f"device {wanted!r} is not available here: using the CPU", RuntimeWarning, stacklevel=2)
+        raise ValueError(f"device {name!r} insists on one that is not here: this machine has {', '.join(available_devices())}")
+    warnings.warn(f"device {wanted!r} is not available here: using the CPU", RuntimeWarning, stacklevel=1)   # from one place, so that Python shows it once
     return torch.device("cpu")
 
 # %% ../../nbs/0_foundation/00_hardware.ipynb #ca5289da

@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Machine', 'pretend', 'test_the_device_asked_for_or_the_cpu',
-           'test_a_run_that_insists_on_a_card_fails_before_it_begins', 'test_precision_is_what_the_device_can_do',
+           'test_a_run_that_insists_on_a_card_fails_before_it_begins',
+           'test_the_command_says_in_a_line_that_a_card_is_missing', 'test_precision_is_what_the_device_can_do',
            'test_ppo_learns_in_bfloat16', 'test_the_smallest_size_that_is_fast_enough', 'test_memory_ends_the_search',
            'test_measuring_changes_nothing_but_the_number', 'test_auto_is_measured_once_and_resumed',
            'test_a_run_settles_one_size_for_all_seeds', 'Remembering', 'test_a_gradient_step_stays_on_its_device',
@@ -13,19 +14,24 @@ __all__ = ['Machine', 'pretend', 'test_the_device_asked_for_or_the_cpu',
 
 # %% ../../nbs/9_tests/97_test_hardware.ipynb #86ad29a8
 import copy
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings, strategies
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from typer.testing import CliRunner
 
 # %% ../../nbs/9_tests/97_test_hardware.ipynb #dd0a5965
 from ..agents.batches import Batch, SequenceBatch
 from ..agents.ppo import ActorCritic, PPOSettings, gradient_step, make_optimizer, ppo_update, random_batch, settle_minibatch, train_ppo
+from ..cli import app
 from ..foundation import hardware
 from ..foundation.hardware import BatchMeasurement, choose_batch, choose_device, choose_precision, measure_batches, random_generator
 from ..foundation.networks import GRUCell, Policy, sample_actions
@@ -58,7 +64,7 @@ def test_the_device_asked_for_or_the_cpu(machine: Machine, name: str, insist: bo
         if there:
             assert choose_device(name + "!" * insist) == torch.device(name)
         elif insist:
-            with pytest.raises(RuntimeError, match="insisted"):
+            with pytest.raises(ValueError, match="insists"):
                 choose_device(name + "!")
         else:
             with pytest.warns(RuntimeWarning, match="using the CPU") as caught:
@@ -68,11 +74,26 @@ def test_the_device_asked_for_or_the_cpu(machine: Machine, name: str, insist: bo
 
 def test_a_run_that_insists_on_a_card_fails_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pretend(monkeypatch, (False, False, False, 0))
-    with pytest.raises(RuntimeError, match="insisted"):
+    with pytest.raises(ValueError, match="insists"):
         train_ppo(SignalMarket(4, 0.8), PPOSettings(device="cuda!"), run_dir=tmp_path / "run", progress=False)
     assert not (tmp_path / "run").exists()
     with pytest.warns(RuntimeWarning, match="using the CPU"):
         train_ppo(SignalMarket(4, 0.8), PPOSettings(device="cuda", total_steps=8, num_steps=2, minibatch_size=4), progress=False)
+
+
+def test_the_command_says_in_a_line_that_a_card_is_missing(tmp_path: Path) -> None:
+    """Insisted on: an error before anything is written, of every trainer. Else one line, however many processes train."""
+    for name in ("ppo", "moe_maml", "portfolio_gru", "rllib_ppo"):
+        config = yaml.safe_load(Path(f"config/{name}.yaml").read_text())
+        config["agent"] |= {"device": "cuda:99!"}
+        (tmp_path / "insists.yaml").write_text(yaml.safe_dump(config))
+        refused = CliRunner().invoke(app, ["train", str(tmp_path / "insists.yaml"), "--run-dir", str(tmp_path / "run")])
+        assert refused.exit_code == 2 and "Error: device 'cuda:99!' insists" in refused.stderr and not (tmp_path / "run").exists()
+    config = load_run("config/ppo.yaml").model_dump(mode="json")
+    config |= {"seeds": [0, 1], "snapshots": 1, "num_envs": 2, "workers": 2, "agent": config["agent"] | {"device": "cuda:99", "total_steps": 64, "num_steps": 16, "minibatch_size": 32}}
+    (tmp_path / "asks.yaml").write_text(yaml.safe_dump(config))
+    trained = subprocess.run([sys.executable, "-m", "algobot.cli", "train", str(tmp_path / "asks.yaml"), "--run-dir", str(tmp_path / "run")], capture_output=True, text=True, check=True)
+    assert [line for line in trained.stderr.splitlines() if "cuda" in line or "device" in line] == ["Warning: device 'cuda:99' is not available here: using the CPU"]
 
 # %% ../../nbs/9_tests/97_test_hardware.ipynb #2f07c5e5
 @pytest.mark.parametrize(("kind", "capability", "chosen"), [

@@ -260,6 +260,7 @@ def train_portfolio_run(
 ) -> TrainedPortfolioRun:
     """Train all seeds one after the other, write `config.yaml` and `training.json` beside the agents, and all candidates to the log of trials beside the folder."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
+    choose_device(settings.agent.device)   # one that is insisted on and missing is an error before anything is written
     if resume and (folder / "config.yaml").exists():
         check_same_settings(folder / "config.yaml", load_portfolio_run(folder / "config.yaml").model_dump(mode="json"), settings, MAY_CHANGE - {"seeds", "snapshots"})
     forget_results(folder)

@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['ReportSteps', 'RunSettings', 'load_run', 'run_markets', 'run_scaler', 'training_env', 'SeedTraining', 'total_steps',
-           'train_seed', 'load_ready', 'choose_snapshot', 'train_seeds', 'TrainedRun', 'check_resume', 'settle_run',
-           'train_run', 'Trainer', 'open_run']
+           'train_seed', 'load_ready', 'choose_snapshot', 'train_seeds', 'TrainedRun', 'check_resume', 'check_devices',
+           'settle_run', 'train_run', 'Trainer', 'open_run']
 
 # %% ../../nbs/4_training/43_trainer.ipynb #dba9b5c0
 import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
@@ -25,7 +26,7 @@ from pydantic import Field, model_validator
 # %% ../../nbs/4_training/43_trainer.ipynb #75dcf3f6
 from ..agents.ppo import CHECKPOINT_NAME, Policy, PPOSettings, settle_minibatch, train_ppo
 from ..agents.ppo_agent import PPOAgent, load_agent
-from ..foundation.hardware import limited_threads
+from ..foundation.hardware import choose_device, limited_threads
 from ..foundation.settings import Settings, SettingsError, load_settings, project_path, write_atomically
 from ..foundation.tracking import RunLogger, progress_bars
 from ..market.features import FittedZScore, fit_zscore
@@ -272,6 +273,7 @@ def choose_snapshot(
 # %% ../../nbs/4_training/43_trainer.ipynb #887a3855
 def _work(settings: RunSettings, seed: int, run_dir: str, resume: bool, queue: Any) -> list[Candidate]:
     """What one worker process does; module level, so that it can be sent to a spawned process."""
+    warnings.filterwarnings("ignore", message="device .* is not available")   # the process that began the run has said so
     return train_seed(settings, seed, run_dir, report=lambda steps, note: queue.put((seed, steps, note)), resume=resume)
 
 # %% ../../nbs/4_training/43_trainer.ipynb #e33363f4
@@ -346,6 +348,14 @@ def check_resume(
         if value != begun[field]:
             raise SettingsError(f"{run_dir / 'config.yaml'}: {field} was {begun[field]!r} and is {value!r} now; resume with the same settings, or train into another folder")
 
+# %% ../../nbs/4_training/43_trainer.ipynb #c81d2760
+def check_devices(
+    settings: RunSettings,
+) -> None:
+    """Look for the devices that a run will ask for: a warning for one that is missing, `ValueError` where it is insisted on."""
+    for device in {settings.agent.device} | ({settings.meta.device} if settings.meta else set()):
+        choose_device(device)
+
 # %% ../../nbs/4_training/43_trainer.ipynb #60fb3620
 def settle_run(
     settings: RunSettings,
@@ -372,6 +382,7 @@ def train_run(
 ) -> TrainedRun:
     """Train all seeds, choose a snapshot of each, write `config.yaml` and `training.json` beside the agents, and all candidates to the log of trials beside the folder."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
+    check_devices(settings)
     settings = settle_run(settings, folder, resume)
     if resume:
         check_resume(settings, folder)
