@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #61dc511c
-from .gru_steps import gru_steps
+from .gru_steps import gru_steps, one_step
 from .layer_stacks import stacked_layers
 
 # %% ../../nbs/0_foundation/05_networks.ipynb #b3f4b7ac
@@ -184,11 +184,7 @@ class GRUCell(nn.Module):
     def advance(self, projected: Tensor, state: Tensor) -> Tensor:
         """The state (..., B, H) after one step, from W x + b (..., B, 3H) and the state (..., B, H) before it."""
         projected, recurrent = projected.to(state.dtype), self.hidden(state).to(state.dtype)   # where products are rounded to 16 bits, the state is not
-        gates_in, candidate_in = projected.split([2 * self.state_size, self.state_size], dim=-1)
-        gates_of_state, candidate_of_state = recurrent.split([2 * self.state_size, self.state_size], dim=-1)
-        reset, update = torch.sigmoid(gates_in + gates_of_state).chunk(2, dim=-1)
-        candidate = tanh(torch.addcmul(candidate_in, reset, candidate_of_state))
-        return torch.lerp(candidate, state, update)
+        return one_step(projected, recurrent, state, tanh)
 
     def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
         """The state (..., B, H) after one step, from inputs (..., B, D) and the state (..., B, H) before it."""
