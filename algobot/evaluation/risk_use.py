@@ -47,6 +47,7 @@ RULES = {   # name of the `RiskReason` -> setting, and what was found; {} is the
     "UNKNOWN_RISK": ("", "too few bars were known to say how large the risk is"),
     "ASSET_WEIGHT": ("max_asset_weight", "more than {%} of the portfolio in one asset"),
     "RISK_PARITY": ("risk_parity", "the assets did not bear the same share of the risk"),
+    "GAP": ("", "the next bar opened beyond the gap that was allowed for, and the order was cut at its fill"),
 }
 
 

@@ -28,7 +28,7 @@ from .action_mask import preview_plan, write_mask
 from .engine import carry_position, fill_plan, mark, plan_order
 from .limits import RISK_RULES_DTYPE, RISK_STATE_DTYPE
 from .rewards import LEDGER_TERMS, REWARD_RULES_DTYPE, REWARD_STATE_DTYPE, distance_to_trail, score_step, start_rewards
-from .risk import manage_order
+from .risk import manage_order, permit_fill
 from .terms import entry_terms
 
 # %% ../../nbs/2_simulation/24_environment_step.ipynb #59392741
@@ -232,11 +232,13 @@ def encode_order(
 
 @njit(cache=True, nogil=True, error_model="numpy")  # a call, so that steps without rules carry none of it
 def restrain(environment: Any, market: Any, prices: np.ndarray, direction: int, quantity: float) -> tuple[int, float]:
-    """The order that the risk manager leaves of the agent's; its reasons and the action that it amounts to are kept in `environment.risk`."""
+    """The order that the risk manager leaves of the agent's, at the close and at its fill; its reasons and the action that it amounts to are kept in `environment.risk`."""
     row = environment.row
     day = int(prices[row, DAY]) if prices.shape[1] > DAY else 0
     sent, lots = manage_order(environment.account, market.rules, market.risk, environment.risk, prices[:, CLOSE], row, direction, quantity,
                               market.gap_allowance * prices[row, ATR], prices[row, ATR], prices[row, PREMIUM], day)
+    if not market.rules.fill_at_close:
+        sent, lots = permit_fill(environment.account, market.rules, market.risk, environment.risk, prices[:, CLOSE], row, sent, lots, prices[row + 1, OPEN], prices[row, ATR], prices[row, PREMIUM])
     environment.risk.action = encode_order(sent, lots, market.max_quantity)
     return sent, lots
 

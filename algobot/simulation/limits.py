@@ -43,6 +43,7 @@ class RiskReason(IntFlag):
     UNKNOWN_RISK = 131072      # not enough bars yet to say how large the risk is
     ASSET_WEIGHT = 262144      # more in one asset of a portfolio than `max_asset_weight`
     RISK_PARITY = 524288       # the split among a portfolio's assets was replaced
+    GAP = 1048576              # the fill's price was beyond the gap that was allowed for, and what else is named here was broken there
 
 
 def name_reasons(

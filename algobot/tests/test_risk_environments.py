@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['OFTEN', 'NEVER', 'CAPITAL', 'STOPS', 'settings_with', 'test_both_environments_decide_alike', 'play',
            'test_rules_that_never_bind_change_no_bit', 'test_a_restarted_manager_is_the_environments',
-           'test_a_day_is_a_day_of_the_calendar', 'stressed_env', 'compare_step',
-           'test_the_market_fills_what_the_manager_permits', 'intended_lots',
+           'test_the_fill_is_asked_about_as_in_the_environment', 'test_a_day_is_a_day_of_the_calendar', 'stressed_env',
+           'compare_step', 'test_the_market_fills_what_the_manager_permits', 'intended_lots',
            'test_rules_that_never_bind_change_no_bit_under_stress', 'play_portfolio_through',
            'test_a_portfolio_is_not_sold_where_nobody_buys']
 
@@ -21,7 +21,8 @@ import torch
 from ..foundation.settings import parse_settings
 from ..market.bars import Bars
 from ..market.features import average_true_range
-from ..simulation.environment_step import ATR, PREMIUM, decode_action
+from ..simulation.environment_step import ATR, PREMIUM, decode_action, trade_bar
+from ..simulation.accounts import make_rules, new_accounts
 from ..simulation.limits import BIT, RiskSettings, name_reasons
 from ..simulation.portfolio_env import PortfolioSettings
 from ..simulation.risk import ManagedEngine, RiskManager
@@ -48,10 +49,10 @@ def settings_with(risk: dict[str, Any], **other: Any) -> TradingEnvSettings:
     return parse_settings(TradingEnvSettings, {"features": LIGHT.model_dump(), "risk": risk, **other}, "test")
 
 
-@pytest.mark.parametrize("symbol", ["GOOG", "SPX_OPTION"])
-def test_both_environments_decide_alike(symbol: str) -> None:
-    """`TradingVectorEnv` is N `TradingEnv`s with rules too: observations, rewards, ledgers, permitted actions and reasons."""
-    config = settings_with(OFTEN, episode_length=40, engine=CAPITAL.get(symbol, {}))
+@pytest.mark.parametrize("symbol, gap", [("GOOG", 1.0), ("GOOG", 0.0), ("SPX_OPTION", 1.0)])
+def test_both_environments_decide_alike(symbol: str, gap: float) -> None:
+    """`TradingVectorEnv` is N `TradingEnv`s with rules too: observations, rewards, ledgers, permitted actions and reasons, also where no gap is allowed for and orders are cut at their fills."""
+    config = settings_with(OFTEN, episode_length=40, gap_allowance=gap, engine=CAPITAL.get(symbol, {}))
     bars, instrument = load_bars(KINDS[symbol].bars_symbol), KINDS[symbol]
     count = compare(TradingVectorEnv([Market(bars, instrument)], 4, config), [TradingEnv(bars, instrument, config) for _ in range(4)], 200)
     assert count["truncated"] + count["terminated"] > 5
@@ -111,6 +112,29 @@ def test_a_restarted_manager_is_the_environments(symbol: str) -> None:
     assert changed > 20
 
 
+def test_the_fill_is_asked_about_as_in_the_environment() -> None:
+    """Fills at the open with no gap allowed for: `RiskManager.permit` at the close, `permit_fill` at the open and a bar of the engine give the environment's reasons and equity; many orders are cut at the open."""
+    bars, config = load_bars("GOOG"), settings_with(OFTEN | {"max_drawdown": None}, gap_allowance=0.0, engine={"initial_capital": 10_000, "brokerage": 1.0}, episode_length=None, max_quantity=20)
+    env = TradingEnv(bars, KINDS["GOOG"], config)
+    env.reset(options={"start": 700, "length": 300})
+    table, atr, days = build_table(bars, config).prices, average_true_range(bars, config.features.atr_period), bars.timestamps.astype("datetime64[D]").astype(int)
+    manager, account, rules = RiskManager(config.risk, KINDS["GOOG"], "1d"), new_accounts(1, 10_000.0)[0], make_rules(KINDS["GOOG"], config.engine)[0]
+    manager.closes = bars.close[700 - 60 : 700].copy()  # what it would have been fed
+    generator, cut = np.random.default_rng(1), 0
+    for t in range(700, 1_000):
+        manager.observe(account, bars.close[t], atr[t], int(days[t]))
+        action = int(generator.integers(0, len(env.action_names)))
+        decision = manager.permit(account, rules, *decode_action(action, config.max_quantity), bars.close[t])
+        decision = manager.permit_fill(account, rules, decision, bars.open[t + 1])
+        trade_bar(account, rules, decision.direction, decision.quantity, 0.0, table[t], table[t + 1])
+        _, _, terminated, _, info = env.step(action)
+        assert int(decision.reasons) == info["risk_reasons"] and account["equity"] == info["equity"]
+        cut += bool(decision.reasons & BIT.GAP)
+        if terminated:
+            break
+    assert cut >= 5
+
+
 def test_a_day_is_a_day_of_the_calendar() -> None:
     """On hourly bars the loss of a day closes the position until the day is over, and no longer."""
     times = np.arange("2024-01-01", "2024-01-21", dtype="datetime64[h]").astype("datetime64[ns]")
@@ -142,6 +166,7 @@ def compare_step(env: StressedTradingEnv, manager: RiskManager, row: int, atr: f
     direction, quantity = decode_action(action, env.config.max_quantity)
     env._charge(row + 1)
     decision = manager.permit(account, env._markets["rules"][0], direction, quantity, price, gap=float(env._markets["gap_allowance"][0] * atr))
+    decision = manager.permit_fill(account, env._markets["rules"][0], decision, float(env.stressed.bars[0].open[row + 1]))
     before = len(env.orders)
     info = env.step(action)[4]
     held = account["quantity"]
