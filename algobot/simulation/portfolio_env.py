@@ -143,6 +143,7 @@ class PortfolioBuffers:
         self._targets, self._keeps = (torch.from_numpy(array.astype(np.float64)).to(self.device) for array in (self.regimes.targets, self.regimes.keeps))
         self._ledger = torch.zeros(assets + LEDGER_ROWS, self.count + CACHE_LINE, dtype=torch.float64, device=self.device)[:, : self.count]
         self._outcomes = torch.zeros(len(OUTCOMES), self.count, dtype=torch.float64, device=self.device)
+        self._rewards = self._outcomes[0]  # a view for each step would take as long as a hundred portfolios
         self._rows, self._actions = (torch.zeros(self.count, dtype=torch.int64, device=self.device) for _ in range(2))
         self._each, self._none = torch.arange(self.count, device=self.device), torch.zeros(self.count, dtype=torch.float64, device=self.device)
         self._observations = torch.zeros(self.count, names, device=self.device)
@@ -214,7 +215,8 @@ class PortfolioDays(PortfolioViews):
             actions, targets, keeps = self._each, self._permitted(actions), self._none
             regimes = (targets.numpy(), keeps.numpy()) if self.fused else ()
         if self._loop is not None:
-            self._loop.step(self.config.cost_rate, actions.numpy(), regimes, self.threads)
+            actions = actions.contiguous()
+            self._loop.step(self.config.cost_rate, actions.data_ptr(), regimes, self.threads)
         else:
             advance_tensors(self.config.cost_rate, actions, targets, keeps, self._tables, self._rows, self._ledger, self._outcomes, self._observations)
 
@@ -271,7 +273,7 @@ class PortfolioEnv(PortfolioDays):
         else:
             self._advance(actions)
         self.steps += 1
-        return self._observations, self._outcomes[0], self.steps == self.length
+        return self._observations, self._rewards, self.steps == self.length
 
     def capture(self) -> None:
         """Record the step as a CUDA graph, which later steps replay. Ends a running episode. Raises `ValueError` on another device."""

@@ -114,6 +114,7 @@ class PortfolioLoop:
         sizes = (days.shape[1], len(rows), 0, len(features), ledger.strides[0] // ledger.itemsize, observations.shape[1])
         self._place = np.array([(0, 0, 0, *(array.ctypes.data for array in arrays), *sizes, 0.0)], LOOP_DTYPE)
         self._address: int = self._place.ctypes.data
+        self._numbers, self._rates, self._count = self._place.view(np.int64), self._place.view(np.float64), len(rows)  # of the record: the first is the actions' address, the last the rate
         self._regimes: tuple[np.ndarray, np.ndarray] | None = None  # those whose addresses are known; kept, so that they stay there
 
     def __reduce__(self) -> tuple[type["PortfolioLoop"], tuple[np.ndarray, ...]]:
@@ -123,7 +124,7 @@ class PortfolioLoop:
     def step(
         self,
         cost_rate: float,
-        actions: np.ndarray,                        # (N,) int64, all valid
+        actions: int,                               # address of (N,) int64, one behind the other, all valid
         regimes: tuple[np.ndarray, np.ndarray],     # targets (R, A) and keeps (R,), float64; contiguous
         threads: int = 1,                           # at most
     ) -> None:
@@ -131,6 +132,5 @@ class PortfolioLoop:
         if regimes is not self._regimes:
             self._regimes, (targets, keeps) = regimes, regimes
             self._place["targets"], self._place["keeps"], self._place["regimes"] = targets.ctypes.data, keeps.ctypes.data, len(targets)
-        actions = np.ascontiguousarray(actions)
-        self._place["actions"], self._place["cost_rate"] = actions.__array_interface__["data"][0], cost_rate
-        POOL.run(threads, PORTFOLIO_DAY, self._address, len(actions))
+        self._numbers[0], self._rates[-1] = actions, cost_rate
+        POOL.run(threads, PORTFOLIO_DAY, self._address, self._count)

@@ -48,14 +48,14 @@ from .trading_env import TradingEnvSettings, observation_names, step_error
 
 # %% ../../nbs/2_simulation/25_vector_env.ipynb #41392df9
 def _fetch_row(typing_context: Any, table: Any, row: Any) -> Any:
-    """In compiled code: ask for a row of a two-dimensional array to be in the cache soon, at its first and its last byte. Any row: it is no access."""
+    """In compiled code: ask for a row of a two-dimensional array to be in the cache soon, at its first, middle and last byte, which is all of it up to 128 bytes. Any row: it is no access."""
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         array, word = context.make_array(signature.args[0])(context, builder, arguments[0]), ir.IntType(32)
-        begin = builder.add(builder.ptrtoint(array.data, arguments[1].type), builder.mul(arguments[1], builder.extract_value(array.strides, 0)))
-        end = builder.add(begin, builder.sub(builder.extract_value(array.strides, 0), ir.Constant(arguments[1].type, 1)))
+        size, one = builder.extract_value(array.strides, 0), ir.Constant(arguments[1].type, 1)
+        begin = builder.add(builder.ptrtoint(array.data, arguments[1].type), builder.mul(arguments[1], size))
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, word, word, word])
         fetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        for address in (begin, end):
+        for address in (begin, builder.add(begin, builder.lshr(size, one)), builder.add(begin, builder.sub(size, one))):
             builder.call(fetch, [builder.inttoptr(address, cgutils.voidptr_t), word(0), word(3), word(1)])  # to read, keep it, data
         return context.get_dummy_value()
     return types.void(table, types.int64), generate
@@ -124,9 +124,10 @@ def step_range(
     wholes = carray(pointer_to(at.wholes), (len(WHOLE_COLUMNS), count), np.int64)
     for index in range(first, end):
         slot = np.uintp(index)  # a place that could be negative would be counted from the end
-        ahead = environments[np.uintp(min(index + AHEAD, count - 1))].row + 1
-        fetch_row(prices, ahead)
-        fetch_row(features, ahead)
+        ahead = environments[np.uintp(min(index + AHEAD, count - 1))].row
+        fetch_row(prices, ahead)  # of the bar that decides, and of the next one
+        fetch_row(prices, ahead + 1)
+        fetch_row(features, ahead + 1)
         step_slot(slot, actions, pins, blanks, environments, markets, features, prices, observations, outputs, masks, rewards, ends, wholes)
 
 
@@ -174,10 +175,15 @@ class Crowd:
 @compiled
 def first_wrong(actions: np.ndarray, count: int) -> int:
     """The first environment whose action is not in 0 .. `count` - 1; -1: all are."""
-    for slot in range(actions.shape[0]):
-        if actions[slot] < 0 or actions[slot] >= count:
-            return slot
-    return -1
+    wrong = 0
+    for slot in range(actions.shape[0]):  # no way out of the loop, so that one instruction looks at several
+        wrong += (actions[slot] < 0) | (actions[slot] >= count)
+    if wrong == 0:
+        return -1
+    first = 0
+    while 0 <= actions[first] < count:
+        first += 1
+    return first
 
 # %% ../../nbs/2_simulation/25_vector_env.ipynb #5c41e0b7
 def name_columns(
