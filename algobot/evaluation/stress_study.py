@@ -97,11 +97,13 @@ EVERY = "all scenarios"
 def seed_windows(
     run: TrainedRun,
     settings: StressSettings,
+    file: str | None = None,   # of scenarios; None: that of the run, or the shipped one
 ) -> dict[int, dict[str, list[StressWindow]]]:   # seed -> scenario -> windows, on all markets
     """Every seed's agent through every scenario and draw, on the run's validation years."""
     if run.settings.scenarios is not None and run.settings.scenarios.seed == settings.seed:
         raise ValueError(f"seed = {settings.seed}: is that of training; another one is right, so that dates and sizes are new")
-    scenarios, scaler = {CALM_NAME: CALM, **load_scenarios("config/scenarios.yaml" if run.settings.scenarios is None else run.settings.scenarios.file).scenarios}, run_scaler(run.settings)
+    own = "config/scenarios.yaml" if run.settings.scenarios is None else run.settings.scenarios.file
+    scenarios, scaler = {CALM_NAME: CALM, **load_scenarios(file or own).scenarios}, run_scaler(run.settings)
     windows: dict[int, dict[str, list[StressWindow]]] = {seed: {name: [] for name in scenarios} for seed in run.settings.seeds}
     for market in run_markets(run.settings, run.settings.split.validation):
         for seed, agent in progress(list(run.agents_for(market).items()), f"stressing {run.settings.name} on {market.instrument.symbol}"):
@@ -203,7 +205,7 @@ def randomization_study(
     stress = stress or StressSettings(draws=12, seed=scenarios.seed + 1)
     load_scenarios(scenarios.file)   # a wrong name costs no training
     randomized, plain = trained(settings, folder), trained(control, folder.with_name(f"{folder.name}_control"))
-    rows = compare(seed_windows(plain, stress), seed_windows(randomized, stress))
+    rows = compare(seed_windows(plain, stress, scenarios.file), seed_windows(randomized, stress, scenarios.file))
     return RandomizationStudy(command=command, run=settings.name, seeds=settings.seeds, share=scenarios.share, settings=stress, rows=tuple(rows))
 
 

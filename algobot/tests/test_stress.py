@@ -7,7 +7,8 @@ __all__ = ['SPLIT', 'SMALL', 'test_measures_agree_with_a_plain_loop', 'test_inte
            'test_stress_by_the_command', 'test_a_trained_portfolio_is_stressed',
            'test_what_cannot_be_played_is_said_before_playing',
            'test_a_new_training_forgets_what_the_old_agents_went_through', 'test_mistakes_are_messages',
-           'test_a_run_trains_on_scenarios', 'test_no_bar_of_later_years_is_trained_on', 'test_scenarios_need_ppo']
+           'test_a_run_trains_on_scenarios', 'test_randomization_is_studied_by_the_command',
+           'test_no_bar_of_later_years_is_trained_on', 'test_scenarios_need_ppo']
 
 # %% ../../nbs/9_tests/97_test_stress.ipynb #857efa4c
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -26,6 +28,8 @@ from ..cli import app
 from ..evaluation import stress as stress_module
 from ..evaluation.stress import StressReport
 from ..evaluation.stress_measures import StressWindow, measure
+from ..evaluation.stress_play import CALM_NAME
+from ..evaluation.stress_study import RandomizationStudy
 from ..foundation.settings import SettingsError, parse_settings
 from .test_portfolio_training import small_run
 from ..training.markets import MarketChoice, Split
@@ -128,6 +132,26 @@ def test_a_run_trains_on_scenarios(tmp_path: Path) -> None:
     plain = train_run(SMALL.model_copy(update={"seeds": (0,)}), tmp_path / "plain")
     one, other = (dict(agent.policy.named_parameters()) for agent in (run.agents[0], plain.agents[0]))
     assert any((one[name] != other[name]).any() for name in one)   # other bars, other weights
+
+
+def test_randomization_is_studied_by_the_command(tmp_path: Path) -> None:
+    """A run with bad days and its control are trained, stressed and compared; a second call trains nothing, and gives the same bytes; a run without scenarios is refused in one line."""
+    (tmp_path / "scenarios.yaml").write_text("scenarios: {gap: {about: A gap., shocks: [{kind: gap}], ranges: {gap.size: [-0.2, -0.1]}}}")
+    chosen = SMALL.model_copy(update={"name": "mini", "seeds": (0, 1, 2), "scenarios": ScenarioTraining(file=str(tmp_path / "scenarios.yaml"), share=0.5)})
+    (tmp_path / "mini.yaml").write_text(yaml.safe_dump(chosen.model_dump(mode="json", exclude_none=True)))
+    arguments = ["audit", "randomization", str(tmp_path / "mini.yaml"), "--run-dir", str(tmp_path / "mini"), "--draws", "2"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "3 training seeds with and without" in result.output and (tmp_path / "mini_control" / "training.json").exists()
+    numbers, weights = tmp_path / "mini" / "randomization.json", tmp_path / "mini" / "seeds" / "0" / "agent.pt"
+    study = RandomizationStudy.model_validate_json(numbers.read_text())
+    assert study.seeds == (0, 1, 2) and study.settings.draws == 2 and {"gap", CALM_NAME} <= {row.scenario for row in study.rows}
+    assert numbers.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    before = numbers.read_bytes(), weights.stat().st_mtime_ns
+    assert CliRunner().invoke(app, arguments).exit_code == 0 and (numbers.read_bytes(), weights.stat().st_mtime_ns) == before
+    (tmp_path / "plain.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_none=True)))
+    refused = CliRunner().invoke(app, ["audit", "randomization", str(tmp_path / "plain.yaml")])
+    assert refused.exit_code == 2 and "scenarios" in refused.output
 
 
 def test_no_bar_of_later_years_is_trained_on() -> None:
