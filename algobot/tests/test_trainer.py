@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['small_settings', 'agents_agree', 'reference', 'test_other_seeds_give_other_agents',
            'test_two_processes_give_what_one_gives', 'test_an_error_in_a_worker_comes_out',
+           'test_bars_that_are_not_there_cost_no_earlier_result', 'test_a_missing_agent_is_named_and_made_again',
            'test_a_killed_run_goes_on_to_the_same_agents', 'test_a_fitted_scaler_goes_from_training_to_judging']
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #90fa548b
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +27,7 @@ import yaml
 from ..agents.ppo_agent import load_agent
 from ..evaluation.judge import judge_run
 from ..foundation.checkpoints import load_state
+from ..foundation.settings import SettingsError
 from ..training.markets import DateRange, whole_range_env
 from ..training.trainer import RunSettings, TrainedRun, load_run, run_markets, run_scaler, train_run
 
@@ -64,9 +67,32 @@ def test_two_processes_give_what_one_gives(reference: TrainedRun, tmp_path: Path
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #ea53aa2e
 def test_an_error_in_a_worker_comes_out(tmp_path: Path) -> None:
     """A run that cannot be trained ends with its reason, not with a hang."""
-    broken = small_settings().model_copy(update={"workers": 2, "data": str(tmp_path)})
-    with pytest.raises(ValueError, match="SPX"):
+    plain = small_settings()
+    broken = plain.model_copy(update={"workers": 2, "environment": plain.environment.model_copy(update={"episode_length": 100_000})})
+    with pytest.raises(ValueError, match="episode"):
         train_run(broken, tmp_path / "broken")
+
+
+def test_bars_that_are_not_there_cost_no_earlier_result(tmp_path: Path) -> None:
+    """A mistake in the settings is told before the folder's earlier run is forgotten, and makes no folder."""
+    broken, finished = small_settings().model_copy(update={"data": str(tmp_path)}), tmp_path / "finished"
+    finished.mkdir()
+    (finished / "training.json").write_text("{}")
+    for folder in (finished, tmp_path / "new"):
+        with pytest.raises(ValueError, match="SPX"):
+            train_run(broken, folder)
+    assert [path.name for path in finished.iterdir()] == ["training.json"] and not (tmp_path / "new").exists()
+
+
+def test_a_missing_agent_is_named_and_made_again(reference: TrainedRun, tmp_path: Path) -> None:
+    """The judge says which run, which file and which command; that command brings the same agent back."""
+    folder = tmp_path / "run"
+    shutil.copytree(reference.run_dir, folder)
+    (folder / "seeds" / "1" / "agent.pt").unlink()
+    with pytest.raises(SettingsError, match=r"run: the agent of seed 1 is missing \(.*agent.pt\).*algobot train .*config.yaml --run-dir .*run --resume"):
+        judge_run(folder)
+    again = train_run(load_run(folder / "config.yaml"), folder, resume=True)
+    assert (folder / "seeds" / "1" / "agent.pt").exists() and agents_agree(reference, again)
 
 # %% ../../nbs/9_tests/90_test_trainer.ipynb #e7ba9190
 def test_a_killed_run_goes_on_to_the_same_agents(reference: TrainedRun, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from ..foundation.rollouts import Rollout
 from ..foundation.settings import write_atomically
 from ..foundation.tracking import RunLogger
 from ..simulation.portfolio_env import PortfolioEnv
-from .portfolio import PortfolioRunSettings, load_portfolio_run, make_portfolio_env
+from .portfolio import PortfolioRunSettings, load_portfolio_market, load_portfolio_run, make_portfolio_env
 from .portfolio_play import play_agent
 from .run_files import Candidate, forget_results, load_agents, read_candidates, write_candidates, write_settings
 from .trials import log_run, save_validation
@@ -261,6 +261,8 @@ def train_portfolio_run(
     """Train all seeds one after the other, write `config.yaml` and `training.json` beside the agents, and all candidates to the log of trials beside the folder."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
     choose_device(settings.agent.device)   # one that is insisted on and missing is an error before anything is written
+    for span in (settings.split.train, settings.split.validation):
+        load_portfolio_market(settings, span)   # and so are bars
     if resume and (folder / "config.yaml").exists():
         check_same_settings(folder / "config.yaml", load_portfolio_run(folder / "config.yaml").model_dump(mode="json"), settings, MAY_CHANGE - {"seeds", "snapshots"})
     forget_results(folder)

@@ -36,7 +36,7 @@ from .rllib_env import make_run_env, register_environment
 from .rllib_modules import load_module_state, module_state
 from .rllib_settings import RllibRunSettings, RllibSettings, make_config, make_rllib_policy
 from .run_files import Candidate, forget_results, write_candidates, write_settings
-from .trainer import RunSettings, TrainedRun, check_devices, choose_snapshot
+from .trainer import RunSettings, TrainedRun, check_devices, check_markets, choose_snapshot
 from .trials import log_run
 
 # %% ../../nbs/4_training/45_rllib_training.ipynb #dd311e05
@@ -302,6 +302,7 @@ def train_rllib(
     folder = Path(run_dir) if run_dir else Path("runs") / run.name
     plain = RunSettings.model_validate(run.model_dump(exclude={"rllib"}))
     check_devices(plain)   # before a Ray is started
+    check_markets(plain)
     start = load_agent(start_from) if start_from else None
     candidates: list[Candidate] = []
     with ray_session(run.rllib, address), limited_threads(run.agent.threads):

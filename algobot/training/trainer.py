@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['ReportSteps', 'RunSettings', 'load_run', 'run_markets', 'run_scaler', 'training_env', 'SeedTraining', 'total_steps',
            'train_seed', 'load_ready', 'choose_snapshot', 'train_seeds', 'TrainedRun', 'check_resume', 'check_devices',
-           'settle_run', 'train_run', 'Trainer', 'open_run']
+           'check_markets', 'settle_run', 'train_run', 'Trainer', 'open_run']
 
 # %% ../../nbs/4_training/43_trainer.ipynb #dba9b5c0
 import multiprocessing
@@ -40,7 +40,7 @@ from .markets import DateRange, MarketChoice, Split, load_market, whole_range_en
 from .meta_tasks import Sampler, TaskSampler, TaskSettings
 from .meta_training import META_CHECKPOINT, MetaSettings, MetaState, iteration_note, meta_train
 from .meta_use import AdaptationRecipe, adapt_agent, load_recipe
-from .run_files import Candidate, Seeds, forget_results, load_agents, read_candidates, write_candidates, write_settings
+from .run_files import Candidate, RunName, Seeds, agent_file, forget_results, load_agents, read_candidates, write_candidates, write_settings
 from .policies import PolicySettings, make_agent, make_policy
 from .scenario_markets import ScenarioTraining, scenario_markets
 from .trials import log_run, save_validation
@@ -49,7 +49,7 @@ from .trials import log_run, save_validation
 class RunSettings(Settings):
     """A whole run: markets, years, environment, agent, seeds."""
 
-    name: str                                    # the run's folder below runs/
+    name: RunName                                # the run's folder below runs/
     origin: str = ""                             # what the agents were made from, where they were not trained in this run
     markets: tuple[MarketChoice, ...]            # trained on together; each is judged by itself
     split: Split                                 # the years
@@ -332,8 +332,8 @@ class TrainedRun:
 
     def agents_for(self, market: Market) -> dict[int, PPOAgent]:
         """The agent of each seed, ready for one market: adapted on the bars right before its range where it is a meta-trained one."""
-        folders = {seed: self.run_dir / "seeds" / str(seed) for seed in self.settings.seeds}
-        return {seed: load_ready(folder / "agent.pt", folder / "adaptation.pt", market, self.settings, seed) for seed, folder in folders.items()}
+        files = {seed: agent_file(self.run_dir, seed) for seed in self.settings.seeds}
+        return {seed: load_ready(file, file.with_name("adaptation.pt"), market, self.settings, seed) for seed, file in files.items()}
 
 # %% ../../nbs/4_training/43_trainer.ipynb #d678e8f3
 def check_resume(
@@ -355,6 +355,14 @@ def check_devices(
     """Look for the devices that a run will ask for: a warning for one that is missing, `ValueError` where it is insisted on."""
     for device in {settings.agent.device} | ({settings.meta.device} if settings.meta else set()):
         choose_device(device)
+
+
+def check_markets(
+    settings: RunSettings,
+) -> None:
+    """Look for the bars to train on and to choose on. Raises `ValueError` where some are not there, before an earlier run of the folder is forgotten."""
+    for span in (settings.split.train, settings.split.validation):
+        run_markets(settings, span)
 
 # %% ../../nbs/4_training/43_trainer.ipynb #60fb3620
 def settle_run(
@@ -383,6 +391,7 @@ def train_run(
     """Train all seeds, choose a snapshot of each, write `config.yaml` and `training.json` beside the agents, and all candidates to the log of trials beside the folder."""
     folder = Path(run_dir) if run_dir else Path("runs") / settings.name
     check_devices(settings)
+    check_markets(settings)
     settings = settle_run(settings, folder, resume)
     if resume:
         check_resume(settings, folder)
