@@ -35,7 +35,7 @@ def error_text(
     """What an error says; of the system's own about a file: which, why, and what to do about it."""
     if not isinstance(error, OSError) or error.filename is None:
         return str(error)
-    advice = {PermissionError: "; change its permissions, or give another place", NotADirectoryError: "; a folder is needed there", IsADirectoryError: "; a file is needed there"}
+    advice = {PermissionError: "; change its permissions, or give another place", NotADirectoryError: "; a folder is needed there", FileExistsError: "; a folder is needed there", IsADirectoryError: "; a file is needed there"}
     files = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
     return f"{files}: {error.strerror}{advice.get(type(error), '')}"
 
