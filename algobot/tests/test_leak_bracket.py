@@ -9,7 +9,7 @@ __all__ = ['BARS', 'CHOICE', 'test_shuffling_changes_the_order_and_nothing_else'
            'test_a_deaf_judge_is_reported', 'test_a_gullible_judge_is_reported',
            'test_a_ledger_that_is_a_bar_late_is_reported', 'test_a_plan_shown_a_bar_late_is_reported',
            'test_a_market_that_leaks_is_reported', 'test_a_frozen_learner_is_reported_as_that',
-           'test_a_trading_agent_that_is_shown_what_comes_is_far_ahead',
+           'test_a_trading_agent_that_is_shown_what_comes_is_far_ahead', 'test_rounds_go_on_until_the_signal_is_found',
            'test_trading_agents_do_not_win_where_nothing_can_be_known', 'test_policies_come_out_as_they_must',
            'test_a_report_says_that_its_bracket_does_not_hold']
 
@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 # %% ../../nbs/9_tests/97_test_leak_bracket.ipynb #6399dea7
 from algobot.evaluation.leak_bracket import (
-    PLANTED, Arm, Duel, Finding, LeakSettings, PlantedEnv, beats, leak_bracket, plant_portfolio, planted_columns, portfolio_duels, portfolio_world, quick_learner, shuffle_bars, shuffle_portfolio, trading_duels,
+    PLANTED, Arm, Duel, Finding, LeakSettings, PlantedEnv, beats, has_found, lead, leak_bracket, plant_portfolio, planted_columns, portfolio_duels, portfolio_world, quick_learner, shuffle_bars, shuffle_portfolio, trading_duels,
 )
 from ..evaluation.baselines import AlwaysAgent, CashAgent, RandomAgent, buy_and_hold_episode, run_episode
 from ..evaluation.foresight import foresee
@@ -158,7 +158,7 @@ def test_a_market_that_leaks_is_reported(portfolio_worlds: dict[Arm, list[Duel]]
 
 def test_a_frozen_learner_is_reported_as_that(portfolio_worlds: dict[Arm, list[Duel]], small_portfolio: PortfolioRunSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("algobot.evaluation.leak_bracket.quick_learner", lambda *given: {**quick_learner(*given), "learning_rate": 1e-12})
-    duels = portfolio_duels(small_portfolio, "planted", LeakSettings(total_steps=12_288))
+    duels = portfolio_duels(small_portfolio, "planted", LeakSettings(total_steps=12_288, rounds=1))
     bracket = leak_bracket(lambda arm, choice: duels if arm == "planted" else portfolio_worlds[arm])
     assert bracket.finding is Finding.NOT_LEARNED and not bracket.deaf and not bracket.leaks
     assert "did not learn the planted signal" in bracket.in_words[0] and "BROKEN" not in " ".join(bracket.in_words)
@@ -172,6 +172,22 @@ def test_a_trading_agent_that_is_shown_what_comes_is_far_ahead(config: str, step
     assert not bracket.deaf and bracket.of("planted")[0].growth > bracket.of("planted")[0].yardstick_growth > 0, bracket.in_words
     if config == "ppo":     # the mixture learns slower: the whole of its bracket takes the command's budget
         assert bracket.finding is Finding.HOLDS, bracket.in_words
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_rounds_go_on_until_the_signal_is_found(found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, asked = load_run("config/ppo.yaml"), []
+
+    def judged(shown: list[Duel], known: list[Duel], share: float) -> bool:
+        asked.append((shown[0], known[0]))
+        return found
+
+    monkeypatch.setattr("algobot.evaluation.leak_bracket.has_found", judged)
+    duels = trading_duels(plain.model_copy(update={"markets": plain.markets[:1]}), "planted", LeakSettings(total_steps=2_048, rounds=2))
+    assert len(asked) == (1 if found else 2)
+    learned_to, judged_from = asked[0][0].agent.timestamps[-1], duels[0].agent.timestamps[0]
+    assert learned_to < judged_from < np.datetime64(plain.split.train.last)     # what decides when to stop is not judged, and more years are judged than the run's own
+    assert lead(asked[0][1]) > 1 and not has_found([asked[0][0]], [asked[0][1]], 0.5)
 
 
 def test_trading_agents_do_not_win_where_nothing_can_be_known() -> None:
@@ -204,7 +220,7 @@ def test_a_report_says_that_its_bracket_does_not_hold(tmp_path: Path) -> None:
     learner = plain.agent.model_copy(update={"total_steps": 1024, "num_steps": 64, "minibatch_size": 256})
     small = plain.model_copy(update={"name": "small", "markets": plain.markets[:1], "seeds": (0,), "snapshots": 2, "num_envs": 8, "workers": 1, "agent": learner})
     run = train_run(small, tmp_path / "small")
-    asked = ProofChoice(leak=LeakSettings(total_steps=512, shuffles=1), walk=WalkForwardSettings(folds=1))
+    asked = ProofChoice(leak=LeakSettings(total_steps=512, rounds=1, shuffles=1), walk=WalkForwardSettings(folds=1))
     report, page = judge_run(run.run_dir, proofs=asked)
     assert report.leak_bracket is not None and report.leak_bracket.finding is Finding.NOT_LEARNED
     assert [walk.market for walk in report.walk_forward] == ["SPX_OPTION"]
