@@ -264,7 +264,7 @@ def test_the_command_survives_being_killed(tmp_path: Path) -> None:
 def test_mistakes_are_told(tmp_path: Path) -> None:
     config = tmp_path / "wrong.yaml"
     config.write_text("steps: 1\n")
-    for arguments, told in ((("--config", str(config)), "steps"), ((str(tmp_path / "nothing"),), "no config.yaml")):
+    for arguments, told in ((("--config", str(config)), "steps"), ((str(tmp_path / "nothing"),), "there is no such folder")):
         done = audit_command(*arguments)
         assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr, done.stderr
 
